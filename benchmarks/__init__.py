@@ -1,0 +1,1 @@
+"""What `./microgrid bench NAME` runs, one file per subject."""

@@ -1,0 +1,1 @@
+"""What runs inside one building: readings, learning, forecasting, bidding, metering."""

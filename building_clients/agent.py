@@ -1,0 +1,205 @@
+"""The trading agent of one building: forecasts, bids, meters and offers, one market slot after the other."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from eth_account.signers.local import LocalAccount
+
+from building_clients.bidding import Bid, bid_for, offer_price
+from building_clients.forecast import Forecast
+from building_clients.learner import Learner
+from building_clients.metering import MeterError, meter_slot
+from building_clients.readings_store import ReadingsStore
+from contracts.hub_client import HubClient, HubError, HubRejected
+from contracts.ledger import Ledger
+from contracts.metering import sign_reading
+from contracts.orders import Order, Side, sign_order
+from contracts.sender import LedgerError
+from contracts.settings import MarketConfig
+from contracts.units import to_base_units
+from simulation.building import BuildingSimulation
+from simulation.clock import SimClock
+
+log = logging.getLogger(__name__)
+
+BID_MARGIN_WALL_S = 5.0
+"""A bid is sent this long before gate closure, so that a busy machine still is in time [wall s]"""
+MIN_OFFER_WH = 10
+"""Less than this left after a slot is not worth an offer [Wh]"""
+
+
+@dataclass(frozen=True)
+class Wallets:
+    """The two keys of a building; neither leaves it."""
+
+    owner: LocalAccount
+    """Signs orders, holds money."""
+    meter: LocalAccount
+    """Signs what was really imported and exported."""
+
+
+class Agent:
+    """Does each duty of a slot once. A duty that fails for an absent hub or chain is tried again at the next step."""
+
+    def __init__(
+        self,
+        member: int,
+        wallets: Wallets,
+        store: ReadingsStore,
+        building: BuildingSimulation,
+        learner: Learner,
+        clock: SimClock,
+        market: MarketConfig,
+        hub: HubClient,
+        first_slot: int,
+    ) -> None:
+        self._member = member
+        self._wallets = wallets
+        self._store = store
+        self._building = building
+        self._learner = learner
+        self._clock = clock
+        self._market = market
+        self._hub = hub
+        self._forecast: Forecast | None = None
+        self._ledger: Ledger | None = None
+        slot = clock.slot_at(clock.now())
+        self._next_metered = max(first_slot, slot - market.settlement_window_slots)
+        self._next_bid = slot + 1
+        self._next_offer = self._next_metered
+        self._funded_slot = -1
+        self._complaint = ""
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; the loop looks several times a slot at what is due."""
+        pause_s = min(0.5, self._clock.slot_length.total_seconds() / self._clock.speed / 10)
+        while not stop.wait(pause_s):
+            self.step(self._clock.now())
+
+    def step(self, now: datetime) -> None:
+        """Do what is due at `now`: forecast, connect, meter, bid, offer."""
+        duties = (self._update_forecast, self._connect, self._meter, self._bid, self._offer)
+        for duty in duties:
+            try:
+                duty(now)
+            except (HubError, LedgerError) as error:
+                self._complain(f"{duty.__name__.strip('_')}: {error}")
+                if duty == self._connect:
+                    return
+        if self._ledger is not None:
+            self._fund(now)
+
+    def _complain(self, text: str) -> None:
+        if text != self._complaint:
+            log.warning("%s; trying again", text)
+        self._complaint = text
+
+    def _update_forecast(self, now: datetime) -> None:
+        """Once a slot, and at once when new weights were adopted."""
+        slot = self._clock.slot_at(now) + 1
+        known = self._forecast
+        if known is not None and known.slot == slot and known.model_version == self._learner.model_version:
+            return
+        self._forecast = self._learner.forecast(now, slot)
+        self._hub.post("/api/forecasts", self._forecast.model_dump(mode="json"))
+
+    def _connect(self, now: datetime) -> None:
+        """Find the market that the operator announced."""
+        if self._ledger is None:
+            self._ledger = Ledger.from_hub(self._hub, self._wallets.owner)
+            log.info("trading on contract %s", self._ledger.domain.contract)
+
+    def _fund(self, now: datetime) -> None:
+        """Keep test money in escrow; looked at once a slot."""
+        slot = self._clock.slot_at(now)
+        if slot == self._funded_slot or self._ledger is None:
+            return
+        try:
+            self._top_up(self._ledger)
+            self._funded_slot = slot
+        except LedgerError as error:
+            self._complain(f"escrow: {error}")
+
+    def _top_up(self, ledger: Ledger) -> None:
+        wanted = to_base_units(self._market.deposit)
+        if ledger.is_registered(self._member) and 4 * ledger.balance(self._member).escrow < wanted:
+            ledger.fund(self._member, wanted)
+            log.info("put %.2f %s of test money into escrow", self._market.deposit, self._market.currency)
+
+    def _meter(self, now: datetime) -> None:
+        """Sign and send the energy of every slot whose last minute is recorded."""
+        last = self._store.last()
+        while last is not None and last.timestamp + timedelta(minutes=1) >= self._clock.slot_start(
+            self._next_metered + 1
+        ):
+            self._send_reading(self._next_metered)
+            self._next_metered += 1
+
+    def _send_reading(self, slot: int) -> None:
+        assert self._ledger is not None
+        minutes = (self._clock.slot_at(self._clock.now()) - slot + 2) * self._clock.slot_minutes
+        try:
+            reading = meter_slot(self._store.frame(minutes), self._member, slot, self._clock.slot_minutes)
+        except MeterError as error:
+            log.warning("slot %d is not metered: %s", slot, error)
+            return
+        signed = sign_reading(reading, self._ledger.domain, self._wallets.meter)
+        self._hub.post("/api/meter-readings", signed.model_dump(mode="json"))
+
+    def _bid(self, now: datetime) -> None:
+        """Send one order for the next slot, a little before its gate closes."""
+        slot = max(self._next_bid, self._clock.slot_at(now) + 1)
+        margin_s = self._market.gate_closure_seconds + BID_MARGIN_WALL_S * self._clock.speed
+        if now < self._clock.slot_start(slot) - timedelta(seconds=margin_s):
+            return
+        bid = self._decide(slot)
+        if bid is not None:
+            self._send_order(bid, slot, slot)
+        self._next_bid = slot + 1
+
+    def _decide(self, slot: int) -> Bid | None:
+        forecast = self._forecast
+        assert forecast is not None
+        assert self._ledger is not None
+        step = slot - forecast.slot
+        hours = self._clock.slot_minutes / 60
+        net_flow_kw = forecast.net_flow_kw_p50[step]
+        grid_kw = self._building.planned_battery_kw(net_flow_kw, hours) - net_flow_kw
+        prices = self._ledger.deployment
+        return bid_for(grid_kw, forecast.deficit_probability[step], hours, prices.feed_in_price, prices.retail_price)
+
+    def _send_order(self, bid: Bid, slot: int, expiry_slot: int) -> None:
+        assert self._ledger is not None
+        order = Order(
+            member=self._member,
+            slot=slot,
+            side=bid.side,
+            energy_wh=bid.energy_wh,
+            limit_price=bid.limit_price,
+            expiry_slot=expiry_slot,
+            salt=random.SystemRandom().randrange(2**53),
+        )
+        signed = sign_order(order, self._ledger.domain, self._wallets.owner)
+        try:
+            self._hub.post("/api/orders", signed.model_dump(mode="json"))
+        except HubRejected as error:
+            log.warning("order for slot %d was refused: %s", slot, error)
+
+    def _offer(self, now: datetime) -> None:
+        """Offer to the neighbours what a settled slot left in the building's balance."""
+        assert self._ledger is not None
+        while self._next_offer < self._next_metered:
+            slot = self._next_offer
+            state = self._ledger.slot_state(slot)
+            if state == "open" and self._clock.slot_at(now) <= slot + self._market.settlement_window_slots:
+                return
+            left_wh = self._ledger.position_wh(self._member, slot) if state == "settled" else 0
+            if left_wh >= MIN_OFFER_WH:
+                price = offer_price(self._ledger.deployment.feed_in_price, self._ledger.deployment.retail_price)
+                self._send_order(Bid(Side.SELL, left_wh, price), slot, slot + self._market.settlement_window_slots)
+            self._next_offer += 1

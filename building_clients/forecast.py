@@ -1,0 +1,37 @@
+"""The forecast of one building: 24 hours of net flow as quantiles, and the probability of a deficit in each slot."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from simulation.settings import Settings, UtcDatetime
+
+Powers = tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...]
+Probabilities = tuple[Annotated[float, Field(ge=0, le=1)], ...]
+
+
+class Forecast(Settings):
+    """What a building expects, slot by slot. All tuples have the same length."""
+
+    building_id: str = Field(min_length=1, max_length=32)
+    """Id of the building."""
+    issued_at: UtcDatetime
+    """Simulated time at which it was made; nothing later went into it."""
+    slot: int = Field(ge=0, lt=2**53)
+    """First slot that is forecast."""
+    slot_minutes: int = Field(ge=1, le=60)
+    """Length of a slot [simulated minutes]"""
+    net_flow_kw_p10: Powers
+    """Surplus that is exceeded nine times in ten [kW]"""
+    net_flow_kw_p50: Powers
+    """Median surplus, < 0 deficit [kW]"""
+    net_flow_kw_p90: Powers
+    """Surplus that is exceeded once in ten times [kW]"""
+    deficit_probability: Probabilities
+    """Probability that net flow is negative [1]"""
+    source: Literal["model", "seasonal"]
+    """Shared LSTM, or the seasonal base alone while there is no model or too little history."""
+    model_version: int = Field(default=0, ge=0, lt=2**53)
+    """How many times the building has adopted new weights."""

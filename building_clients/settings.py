@@ -1,0 +1,34 @@
+"""Typed scenario section of learning, shared by the buildings and the federation server."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from simulation.settings import Settings
+
+
+class LearningConfig(Settings):
+    """How the buildings learn together. The same names, with dashes, are Flower's run configuration."""
+
+    rounds: int = Field(default=3, ge=1, le=1000)
+    """Rounds of one training run [1]"""
+    local_steps: int = Field(default=60, ge=1, le=100_000)
+    """Gradient steps of each building in a round [1]"""
+    batch_size: int = Field(default=16, ge=1, le=4096)
+    """Windows per gradient step [1]"""
+    learning_rate: float = Field(default=0.004, gt=0, le=1)
+    """Adam's step size at the start of each round; it falls to 0 along a cosine [1]"""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of LSTM outputs dropped in training [1]"""
+    seed: int = Field(default=7, ge=0)
+    """Seed of initial weights and of batch order"""
+    min_available_nodes: int = Field(default=2, ge=1)
+    """Buildings that must be connected before a round starts [1]"""
+    node_wait_seconds: int = Field(default=120, ge=1)
+    """A run that finds fewer buildings for this long fails with a clear message [wall s]"""
+    round_timeout_seconds: int = Field(default=180, ge=5)
+    """A building that has not answered by then is left out of the round [wall s]"""
+    night_hour: int = Field(default=2, ge=0, le=23)
+    """Local hour of each simulated night at which `up` starts a training run"""
+    superlink: str = Field(default="127.0.0.1:8710", pattern=r"^[^\s:/]+:\d+$")
+    """Address of the Flower SuperLink (host:port)"""

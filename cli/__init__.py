@@ -1,0 +1,1 @@
+"""The command line, the typed scenario and the supervisor of `up`."""

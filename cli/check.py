@@ -1,0 +1,26 @@
+"""`./microgrid test`: the checks that a person runs are the checks that CI runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+STATIC = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("mypy", "."),
+)
+
+
+def run_checks(pytest_arguments: Sequence[str]) -> int:
+    """All static checks, then pytest; the first failure's exit code, or 0."""
+    for command in STATIC:
+        print(f"== {' '.join(command)}", flush=True)
+        code = subprocess.run([sys.executable, "-m", *command], cwd=PROJECT, check=False).returncode
+        if code:
+            return code
+    print("== pytest", flush=True)
+    return subprocess.run([sys.executable, "-m", "pytest", *pytest_arguments], cwd=PROJECT, check=False).returncode

@@ -1,0 +1,260 @@
+"""The command line. Imports happen inside the commands, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from simulation.errors import MicrogridError
+
+if TYPE_CHECKING:
+    from cli.home import Home
+    from cli.scenario import Scenario
+
+PROJECT = Path(__file__).parents[1]
+
+app = typer.Typer(
+    name="microgrid",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A smart microgrid: buildings that forecast together and trade on a contract nobody can cheat.",
+)
+contracts_app = typer.Typer(no_args_is_help=True, help="The Solidity contracts.")
+config_app = typer.Typer(no_args_is_help=True, help="The scenario.")
+app.add_typer(contracts_app, name="contracts")
+app.add_typer(config_app, name="config")
+
+HomeOption = Annotated[Path, typer.Option("--home", help="Folder that keeps everything of one community.")]
+ScenarioOption = Annotated[
+    Path | None, typer.Option("--scenario", help="Scenario file (default: the home's, else microgrid.toml).")
+]
+DEFAULT_HOME = Path(".microgrid")
+
+
+@app.command()
+def up(
+    home: HomeOption = DEFAULT_HOME,
+    scenario: Annotated[Path | None, typer.Option(help="Scenario file (default: microgrid.toml).")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Play the recorded homes of this folder.")] = None,
+    buildings: Annotated[int | None, typer.Option(help="How many buildings.")] = None,
+    speed: Annotated[float | None, typer.Option(help="Simulated seconds per second.")] = None,
+    duration: Annotated[
+        str | None, typer.Option("--for", help="Stop cleanly after this long (90s, 4m, 1h), counted from readiness.")
+    ] = None,
+    summary: Annotated[Path | None, typer.Option(help="Write what happened to this JSON file at the end.")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the pages.")] = True,
+) -> None:
+    """Run a whole community on this machine until Ctrl-C."""
+    from cli.community import UpOptions, run_community
+    from cli.duration import parse_duration
+    from cli.effective import effective_scenario
+    from cli.home import Home
+
+    seconds = None if duration is None else parse_duration(duration)
+    wanted = effective_scenario(scenario, replay, buildings, speed)
+    options = UpOptions(seconds, summary, browser and sys.stdout.isatty())
+    if not run_community(wanted, Home(home), options, tell):
+        raise typer.Exit(1)
+
+
+@app.command()
+def down(home: HomeOption = DEFAULT_HOME) -> None:
+    """Stop the community that runs in this home."""
+    from cli.home import Home
+    from cli.manage import stop_community
+
+    tell(stop_community(Home(home)))
+
+
+@app.command()
+def status(home: HomeOption = DEFAULT_HOME) -> None:
+    """Show the processes of this home and what the hub knows."""
+    from cli.home import Home
+    from cli.manage import print_status
+
+    print_status(Home(home))
+
+
+@app.command()
+def logs(
+    name: Annotated[str | None, typer.Argument(help="Process, such as hub or building-B1 (default: all).")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines appear.")] = False,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Print what the processes wrote."""
+    from cli.home import Home
+    from cli.manage import print_logs
+
+    print_logs(Home(home), name, follow)
+
+
+@app.command()
+def doctor(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
+    """Check this machine: Python, packages, disk, ports, tools."""
+    from cli.doctor import examine
+
+    if not examine(*_context(home, scenario)):
+        raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run ruff, mypy and all tests; arguments go to pytest, such as -k NAME or -m "not slow"."""
+    from cli.check import run_checks
+
+    raise typer.Exit(run_checks(context.args))
+
+
+@app.command()
+def train(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
+    """Start one federated training run on the running community and wait for it."""
+    from cli.manage import train_with_progress
+
+    place, wanted = _context(home, scenario)
+    if not train_with_progress(place, wanted):
+        raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def flwr(context: typer.Context) -> None:
+    """Run Flower's own command line against this home's SuperLink, such as: flwr run . --stream"""
+    from cli.manage import run_flwr
+
+    raise typer.Exit(run_flwr(context.args, DEFAULT_HOME))
+
+
+@app.command()
+def bench(
+    name: Annotated[str | None, typer.Argument(help="What to measure (default: list what there is).")] = None,
+    json_file: Annotated[str | None, typer.Option("--json", help="Write figures as JSON (- for the screen).")] = None,
+) -> None:
+    """Measure; prints a table."""
+    from cli.manage import run_bench
+
+    run_bench(name, json_file)
+
+
+@config_app.command("show")
+def config_show(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
+    """Print the scenario with every default filled in."""
+    from cli.scenario import dump_scenario
+
+    typer.echo(dump_scenario(_context(home, scenario)[1]))
+
+
+@contracts_app.command("build")
+def contracts_build() -> None:
+    """Compile the contracts into contracts/artifacts."""
+    from contracts.build import build, write_artifacts
+
+    artifacts = build(PROJECT / ".tools")
+    write_artifacts(artifacts)
+    tell(f"wrote {', '.join(sorted(artifacts))}")
+
+
+@app.command()
+def chain(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
+    """Run the development chain."""
+    from contracts.chain import run_chain
+
+    place, wanted = _process(home, scenario)
+    run_chain(wanted.chain, place.folder / "chain", PROJECT / ".tools")
+
+
+@app.command()
+def hub(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
+    """Run the hub."""
+    from dashboard.hub.server import run_hub
+
+    place, wanted = _process(home, scenario)
+    clock = place.clock() if place.clock_file.exists() else place.prepare(wanted)
+    expected = [building.id for building in wanted.building]
+    run_hub(wanted.hub, place.folder / "hub", clock, wanted.site, wanted.market, expected)
+
+
+@app.command()
+def operator(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
+    """Run the market operator: clears and settles each slot."""
+    from contracts.operator import run_operator
+
+    place, wanted = _process(home, scenario)
+    numbers = range(1, len(wanted.building) + 1)
+    run_operator(wanted.hub.url, place.folder / "operator", wanted.market, wanted.chain, numbers)
+
+
+@app.command()
+def superlink(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
+    """Run the Flower SuperLink."""
+    from cli.manage import become
+    from fl_server.run import flower_environment, superlink_command, write_flwr_config
+
+    place, wanted = _process(home, scenario)
+    folder = place.folder / "superlink"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_flwr_config(place.flwr, wanted.learning.superlink)
+    become(superlink_command(wanted.learning.superlink, folder), flower_environment(place.flwr))
+
+
+@app.command()
+def building(
+    building_id: Annotated[str, typer.Option("--id", help="Id of the building in the scenario.")],
+    home: HomeOption = DEFAULT_HOME,
+    scenario: ScenarioOption = None,
+) -> None:
+    """Run one building: simulator or recording, learning, trading, SuperNode."""
+    from cli.building import start_building
+
+    place, wanted = _process(home, scenario)
+    start_building(wanted, building_id, place.folder)
+
+
+@app.command()
+def dashboard(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
+    """Serve the pages."""
+    from cli.manage import become
+    from dashboard.serve import streamlit_command
+
+    _, wanted = _process(home, scenario)
+    command = streamlit_command(wanted.dashboard.host, wanted.dashboard.port)
+    become(command, {"MICROGRID_HUB_URL": wanted.hub.url, "PYTHONPATH": str(PROJECT)})
+
+
+def tell(text: str) -> None:
+    """One line to the person, at once."""
+    typer.echo(text)
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Entry point: errors of ours become one clear line and exit code 1."""
+    try:
+        app()
+    except MicrogridError as error:
+        typer.echo(f"microgrid: {error}", err=True)
+        sys.exit(1)
+
+
+def _context(home: Path, scenario: Path | None) -> tuple[Home, Scenario]:
+    """The home, and its scenario unless another file is named."""
+    from cli.effective import effective_scenario
+    from cli.home import Home
+
+    place = Home(home)
+    known = place.scenario_file if place.scenario_file.exists() else None
+    return place, effective_scenario(scenario or known)
+
+
+def _process(home: Path, scenario: Path | None) -> tuple[Home, Scenario]:
+    """The same for a process of its own, which writes a log."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return _context(home, scenario)
+
+
+if __name__ == "__main__":
+    main()

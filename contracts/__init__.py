@@ -1,0 +1,1 @@
+"""The market: SmartMicrogrid.sol, signed orders, clearing, ledger, operator, chain node."""

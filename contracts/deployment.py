@@ -1,0 +1,103 @@
+"""Putting the market on a chain: which contract, which token, which tariffs."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from pydantic import Field
+
+from contracts.sender import Sender, connect
+from contracts.settings import ChainConfig, MarketConfig
+from contracts.units import to_base_units
+from simulation.settings import Settings
+
+UTILITY = 0
+UTILITY_FUNDS = 1_000_000.0
+"""Test money in the utility's escrow on a development chain [currency]"""
+
+
+class Deployment(Settings):
+    """A market that exists on a chain; the operator announces it through the hub."""
+
+    chain_id: int = Field(gt=0)
+    """Id of the chain."""
+    rpc_url: str
+    """JSON-RPC address of the node."""
+    contract: str = Field(pattern=r"^0x[0-9a-fA-F]{40}$")
+    """Address of SmartMicrogrid."""
+    token: str = Field(pattern=r"^0x[0-9a-fA-F]{40}$")
+    """Address of the payment token."""
+    deployed_block: int = Field(ge=0)
+    """Block of the deployment: events are read from here."""
+    retail_price: int = Field(gt=0)
+    """The utility's price of energy [base units/kWh]"""
+    feed_in_price: int = Field(ge=0)
+    """What the utility pays for energy [base units/kWh]"""
+    settlement_window_slots: int = Field(ge=1)
+    """Slots that the settlement window stays open [1]"""
+    slot_minutes: int = Field(ge=1, le=60)
+    """Length of a slot [simulated minutes]"""
+    currency: str
+    """Name of the money, for display."""
+
+
+@cache
+def load_artifact(name: str) -> dict[str, Any]:
+    """A shipped artifact: `abi`, `bytecode`, `deployed_bytecode`, `storage_layout`, `compiler`, `source_hash`."""
+    path = Path(__file__).parent / "artifacts" / f"{name}.json"
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def abi_of(name: str) -> list[dict[str, Any]]:
+    """Interface of a shipped contract."""
+    return list(load_artifact(name)["abi"])
+
+
+def deploy(
+    chain: ChainConfig, market: MarketConfig, slot_minutes: int, first_slot: int, operator: LocalAccount
+) -> Deployment:
+    """Deploy the test token and the market, and fund the utility's escrow with test money.
+
+    Raises LedgerError when the chain is away, is another one, or refuses.
+    """
+    web3 = connect(chain.rpc_url, chain.chain_id)
+    sender = Sender(web3, operator, [abi_of("SmartMicrogrid"), abi_of("TestToken")])
+    retail, feed_in = to_base_units(market.retail_per_kwh), to_base_units(market.feed_in_per_kwh)
+    token_at, _ = _create(web3, sender, "TestToken")
+    window = market.settlement_window_slots
+    contract_at, block = _create(
+        web3, sender, "SmartMicrogrid", operator.address, token_at, retail, feed_in, window, first_slot
+    )
+    _fund_utility(web3, sender, token_at, contract_at)
+    return Deployment(
+        chain_id=chain.chain_id,
+        rpc_url=chain.rpc_url,
+        contract=contract_at,
+        token=token_at,
+        deployed_block=block,
+        retail_price=retail,
+        feed_in_price=feed_in,
+        settlement_window_slots=window,
+        slot_minutes=slot_minutes,
+        currency=market.currency,
+    )
+
+
+def _create(web3: Any, sender: Sender, name: str, *arguments: Any) -> tuple[str, int]:
+    artifact = load_artifact(name)
+    factory = web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+    receipt = sender.send(factory.constructor(*arguments))
+    return str(receipt["contractAddress"]), int(receipt["blockNumber"])
+
+
+def _fund_utility(web3: Any, sender: Sender, token_at: str, contract_at: str) -> None:
+    token = web3.eth.contract(token_at, abi=abi_of("TestToken"))
+    contract = web3.eth.contract(contract_at, abi=abi_of("SmartMicrogrid"))
+    amount = to_base_units(UTILITY_FUNDS)
+    sender.send(token.functions.mint(sender.account.address, amount))
+    sender.send(token.functions.approve(contract_at, amount))
+    sender.send(contract.functions.deposit(UTILITY, amount))

@@ -1,0 +1,54 @@
+"""Typed scenario sections of the market: chain and tariffs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from simulation.settings import Settings
+
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(:\d+)?(/.*)?$")]
+
+
+class ChainConfig(Settings):
+    """The Ethereum node that settles."""
+
+    rpc_url: HttpUrl = "http://127.0.0.1:8545"
+    """JSON-RPC address; `./microgrid chain` listens here when it is a loopback address."""
+    chain_id: int = Field(default=31337, gt=0)
+    """Expected chain id; another one at `rpc_url` is refused."""
+    contract_address: str | None = Field(default=None, pattern=r"^0x[0-9a-fA-F]{40}$")
+    """Pins the SmartMicrogrid contract; by default the operator deploys one and the hub announces it."""
+
+
+class MarketConfig(Settings):
+    """Tariffs and rules of the local market."""
+
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+    """Shown on the pages; the test token on the development chain stands for it."""
+    retail_per_kwh: float = Field(default=0.30, gt=0, le=100)
+    """What the utility takes for energy [currency/kWh]"""
+    feed_in_per_kwh: float = Field(default=0.08, ge=0, le=100)
+    """What the utility pays for energy [currency/kWh]"""
+    grid_fee_per_kwh: float = Field(default=0.0, ge=0, le=100)
+    """Paid by the buyer of local energy [currency/kWh]; only 0 is supported so far."""
+    settlement_window_slots: int = Field(default=4, ge=1, le=96)
+    """Slots after delivery during which energy may still be bought from neighbours [1]"""
+    gate_closure_seconds: float = Field(default=60.0, ge=0)
+    """Orders for a slot are accepted until this long before it starts [simulated s]"""
+    deposit: float = Field(default=100.0, ge=0, le=1_000_000)
+    """Test money that a new building puts into escrow on a development chain [currency]"""
+    open_registration: bool = True
+    """Whether a person's wallet may join as a guest that only buys (for demonstrations)."""
+
+    @model_validator(mode="after")
+    def _tariffs_leave_room(self) -> MarketConfig:
+        if self.feed_in_per_kwh >= self.retail_per_kwh:
+            raise ValueError(
+                f"feed_in_per_kwh = {self.feed_in_per_kwh} must be below retail_per_kwh = {self.retail_per_kwh}: "
+                "between them lies what neighbours can gain"
+            )
+        if self.grid_fee_per_kwh:
+            raise ValueError(f"grid_fee_per_kwh = {self.grid_fee_per_kwh} cannot be settled yet; set it to 0")
+        return self

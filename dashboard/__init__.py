@@ -1,0 +1,1 @@
+"""The community on a page: the FastAPI hub and the Streamlit app."""

@@ -1,0 +1,1 @@
+"""FastAPI hub: ingest, live state, history, orders, trades, rounds."""

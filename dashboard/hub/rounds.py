@@ -1,0 +1,42 @@
+"""Rounds of federated learning, as the federation server reports them."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from dashboard.hub import tables
+from dashboard.hub.bodies import shorten
+from dashboard.hub.database import Database
+from dashboard.hub.errors import Invalid
+from fl_server.report import RoundReport
+
+
+class Rounds:
+    """Idempotent by (run, round); the first report counts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, report: RoundReport) -> bool:
+        """Store a report. True when it was new. Raises Invalid for a number that cannot be stored."""
+        if not 0 <= report.round <= tables.MAX_INTEGER:
+            raise Invalid(f"round = {shorten(report.round)} is not the number of a round; send 1, 2, ...")
+        statement = insert(tables.rounds).values(
+            run_id=report.run_id, round=report.round, payload=report.model_dump_json()
+        )
+        with self._database.write() as connection:
+            return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+
+    def newest(self, limit: int) -> list[RoundReport]:
+        """The latest rounds, newest last."""
+        columns = tables.rounds.c
+        statement = select(columns.payload).order_by(columns.arrival.desc()).limit(limit)
+        with self._database.read() as connection:
+            payloads = connection.scalars(statement).all()
+        return [RoundReport.model_validate_json(payload) for payload in reversed(payloads)]
+
+    def count(self) -> int:
+        """Reported rounds of all runs [1]"""
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(tables.rounds)).scalar_one()

@@ -1,0 +1,1 @@
+"""The federation: server app, weighted averaging, round reports."""

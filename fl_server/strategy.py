@@ -1,0 +1,142 @@
+"""Weighted federated averaging (McMahan et al. 2017, arXiv:1602.05629, algorithm 1) that survives bad updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import FedAvg
+
+from fl_server.report import Dropped, Participant
+
+OnRound = Callable[[int, list[Participant], list[Dropped]], None]
+FindNodes = Callable[[Grid], list[int]]
+"""Ids of the connected nodes; raises when they are too few for a round."""
+METRICS = {"num-examples", "train_loss", "loss_before", "loss_after"}
+"""Metrics of a reply; all replies of a round must have the same."""
+COUNT_MAX = 2**53
+LATE = "no answer within the round's time limit (learning.round_timeout_seconds)"
+
+
+class BuildingFedAvg(FedAvg):
+    """Flower's FedAvg over the buildings whose updates can be used; the others are reported and left out.
+
+    The incoming model is measured inside the train message, so a round costs one message; only the last round sends
+    an evaluate message, which releases the final weights to all buildings.
+    """
+
+    def __init__(
+        self, rounds: int, horizon_shapes: list[tuple[int, ...]], on_round: OnRound, find_nodes: FindNodes
+    ) -> None:
+        super().__init__()
+        self._rounds = rounds
+        self._shapes = horizon_shapes
+        self._on_round = on_round
+        self._find_nodes = find_nodes
+        self._names: dict[int, str] = {}
+        self._asked: list[int] = []
+        self.successful_rounds = 0
+        """Rounds in which at least one building's weights were averaged [1]"""
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Ask every connected building. Flower's own way waits without end when there are too few."""
+        self._asked = self._find_nodes(grid)
+        config["server-round"] = server_round
+        return self._messages("train", arrays, config, self._asked)
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Average what can be used. Without any usable update the global weights stay as they are."""
+        good, participants, dropped = self._sort(replies)
+        arrays, metrics = super().aggregate_train(server_round, good)
+        self.successful_rounds += bool(good)
+        self._on_round(server_round, participants, dropped)
+        return arrays, metrics
+
+    def _sort(self, replies: Iterable[Message]) -> tuple[list[Message], list[Participant], list[Dropped]]:
+        good: list[Message] = []
+        participants: list[Participant] = []
+        dropped: list[Dropped] = []
+        silent = set(self._asked)
+        for reply in replies:
+            silent.discard(reply.metadata.src_node_id)
+            name, fault = self._name(reply), self._fault(reply)
+            if fault is None:
+                good.append(reply)
+                participants.append(_participant(name, reply))
+            else:
+                dropped.append(Dropped(building_id=name, reason=fault[:2000]))
+        late = [Dropped(building_id=self._name_of(node), reason=LATE) for node in self._asked if node in silent]
+        return good, participants, dropped + late
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Release the weights after the last round, to whoever is connected."""
+        if server_round < self._rounds:
+            return []
+        return self._messages("evaluate", arrays, config, list(grid.get_node_ids()))
+
+    def _messages(
+        self, message_type: str, arrays: ArrayRecord, config: ConfigRecord, nodes: list[int]
+    ) -> list[Message]:
+        content = RecordDict({self.arrayrecord_key: arrays, self.configrecord_key: config})
+        return [Message(content=content, dst_node_id=node, message_type=message_type) for node in nodes]
+
+    def _name_of(self, node: int) -> str:
+        return self._names.get(node, f"node {node}")
+
+    def _name(self, reply: Message) -> str:
+        """What the building calls itself, remembered for when its node can only report an error or nothing."""
+        node = reply.metadata.src_node_id
+        if reply.has_content() and (who := reply.content.config_records.get("building")):
+            self._names[node] = str(who.get("building-id", f"node {node}"))[:64]
+        return self._name_of(node)
+
+    def _fault(self, reply: Message) -> str | None:
+        if reply.has_error():
+            return f"failed: {reply.error.reason}"
+        records = reply.content
+        if {*records} != {"arrays", "metrics", "building"}:
+            return f"the reply holds {sorted(records)} instead of arrays, metrics and building"
+        if "error" in (who := records.config_records["building"]):
+            return str(who["error"])
+        return self._number_fault(dict(records.metric_records["metrics"])) or self._array_fault(
+            records.array_records["arrays"].to_numpy_ndarrays()
+        )
+
+    def _number_fault(self, numbers: dict[str, Any]) -> str | None:
+        if set(numbers) != METRICS:
+            return f"the metrics are {sorted(numbers)} instead of {sorted(METRICS)}"
+        if not _whole(numbers["num-examples"]):
+            return f"num-examples = {numbers['num-examples']} is not a positive count"
+        if not all(isinstance(value, (int, float)) and np.isfinite(value) for value in numbers.values()):
+            return "a metric is not finite"
+        return None
+
+    def _array_fault(self, arrays: list[np.ndarray]) -> str | None:
+        if [array.shape for array in arrays] != self._shapes:
+            return "the weights have other shapes than the model"
+        if not all(np.isfinite(array).all() for array in arrays):
+            return "the weights are not finite"
+        return None
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and 0 < value < COUNT_MAX
+
+
+def _participant(name: str, reply: Message) -> Participant:
+    numbers: Any = reply.content.metric_records["metrics"]
+    return Participant(
+        building_id=name,
+        num_examples=numbers["num-examples"],
+        train_loss=numbers["train_loss"],
+        loss_before=numbers["loss_before"],
+    )

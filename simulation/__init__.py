@@ -1,0 +1,1 @@
+"""The physical world: clock, weather, solar, load, battery, and replay of recorded data."""

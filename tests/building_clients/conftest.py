@@ -1,0 +1,3 @@
+"""Flower in a test process."""
+
+import tests.flower_task  # noqa: F401

@@ -1,0 +1,152 @@
+"""The server app against nodes that are functions: rounds, reports, and the ways in which a run fails."""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+
+from fl_server import grid as grid_module
+from fl_server import server_app
+from fl_server.grid import AttentiveGrid
+from fl_server.report import RoundReport
+from fl_server.server_app import RunError
+from tests.fl_server.fake_grid import FakeGrid
+
+SETTINGS: dict[str, Any] = {
+    "rounds": 2,
+    "local-steps": 5,
+    "batch-size": 4,
+    "learning-rate": 0.004,
+    "dropout": 0.1,
+    "seed": 7,
+    "min-available-nodes": 2,
+    "node-wait-seconds": 1,
+    "round-timeout-seconds": 5,
+    "slot-minutes": 60,
+    "hub-url": "",
+}
+
+
+def run(grid: FakeGrid, **changes: Any) -> None:
+    settings = SETTINGS | {key.replace("_", "-"): value for key, value in changes.items()}
+    context = Context(run_id=42, node_id=0, node_config={}, state=RecordDict(), run_config=settings)
+    server_app.app(grid, context)
+
+
+def trained(message: Message, **changes: Any) -> Message:
+    """A building that adds its number to every weight."""
+    node = message.metadata.dst_node_id
+    arrays = [array + np.float32(node) for array in message.content.array_records["arrays"].to_numpy_ndarrays()]
+    if message.metadata.message_type == "evaluate":
+        return Message(content=RecordDict({"metrics": MetricRecord({"num-examples": 1})}), reply_to=message)
+    numbers = {"num-examples": 10 * node, "train_loss": 0.3, "loss_before": 0.1 * node, "loss_after": 0.2} | changes
+    records = {"arrays": ArrayRecord(arrays), "metrics": MetricRecord(numbers)}
+    building = ConfigRecord({"building-id": f"B{node}"})
+    return Message(content=RecordDict({**records, "building": building}), reply_to=message)
+
+
+@pytest.fixture
+def hub() -> Iterator[tuple[str, list[Any]]]:
+    """Address of a hub that keeps what is posted to it."""
+    posted: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", posted
+        server.shutdown()
+        thread.join()
+
+
+def test_rounds_go_round_and_are_reported(hub: tuple[str, list[Any]], caplog: pytest.LogCaptureFixture) -> None:
+    address, posted = hub
+    grid = FakeGrid([1, 3], trained)
+    with caplog.at_level(logging.INFO, logger="flwr"):
+        run(grid, hub_url=address)
+    assert [path for path, _ in posted] == ["/api/rounds"] * 2
+    reports = [RoundReport.model_validate(body) for _, body in posted]
+    assert [(report.run_id, report.round, report.of_rounds, report.num_examples) for report in reports] == [
+        ("42", 1, 2, 40),
+        ("42", 2, 2, 40),
+    ]
+    assert reports[0].loss == pytest.approx((0.1 * 10 + 0.3 * 30) / 40)
+    assert {p.building_id for p in reports[0].participants} == {"B1", "B3"}
+    kinds = [message.metadata.message_type for message in grid.sent]
+    assert kinds == ["train"] * 4 + ["evaluate"] * 2
+
+
+def test_the_released_model_is_the_average_of_the_last_round() -> None:
+    grid = FakeGrid([1, 3], trained)
+    run(grid)
+    first, final = (grid.sent[index].content.array_records["arrays"].to_numpy_ndarrays() for index in (0, -1))
+    for before, after in zip(first, final, strict=True):
+        np.testing.assert_allclose(after - before, 2 * (1 * 10 + 3 * 30) / 40, rtol=1e-4)
+
+
+def test_settings_travel_in_the_message() -> None:
+    grid = FakeGrid([1, 2], trained)
+    run(grid, local_steps=17)
+    config = grid.sent[0].content.config_records["config"]
+    assert (config["local_steps"], config["server-round"]) == (17, 2)  # the record is shared by the rounds
+
+
+def test_a_hub_that_is_away_does_not_stop_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    run(FakeGrid([1, 2], trained), hub_url="http://127.0.0.1:9")
+    assert "is not at the hub" in caplog.text
+
+
+def test_one_silent_building_does_not_stop_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[RoundReport] = []
+    monkeypatch.setattr(server_app, "send_report", lambda _url, report: reports.append(report))
+    monkeypatch.setattr(grid_module, "POLL_S", 0.01)
+    silent = 2
+    run(FakeGrid([1, silent], lambda m: None if m.metadata.dst_node_id == silent else trained(m)), rounds=1)
+    assert [p.building_id for p in reports[0].participants] == ["B1"]
+    assert [d.building_id for d in reports[0].dropped] == ["node 2"]
+
+
+def test_too_few_buildings_fail_the_run_in_time() -> None:
+    with pytest.raises(RunError, match=r"1 buildings are connected after 1 s, the run needs 2"):
+        run(FakeGrid([1], trained))
+
+
+def test_buildings_that_vanish_between_rounds_fail_the_run_in_time() -> None:
+    grid = FakeGrid([1, 2], trained)
+
+    def vanish(message: Message) -> Message:
+        grid.nodes = [1]
+        return trained(message)
+
+    grid._answer = vanish
+    with pytest.raises(RunError, match=r"1 buildings are connected after 1 s"):
+        run(grid)
+
+
+def test_a_run_in_which_nobody_trained_has_failed() -> None:
+    grid = FakeGrid([1, 2], lambda message: trained(message, **{"num-examples": 0}))
+    with pytest.raises(RunError, match=r"no building could train in 2 rounds: B1: num-examples = 0"):
+        run(grid)
+
+
+def test_the_grid_gives_up_at_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid_module, "POLL_S", 0.01)
+    grid = AttentiveGrid(FakeGrid([1], lambda _: None))
+    question = Message(content=RecordDict(), dst_node_id=1, message_type="train")
+    assert list(grid.send_and_receive([question], timeout=0.1)) == []
+    assert list(grid.send_and_receive([], timeout=None)) == []
