@@ -67,7 +67,12 @@ def test_a_refusal_looks_like_any_reply_and_says_why(monkeypatch: pytest.MonkeyP
 
 def test_the_last_message_releases_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(client_app, "request", lambda *arguments: asked.append(arguments) or ({}, []))
+
+    def answer(*arguments: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
+        asked.append(arguments)
+        return {}, []
+
+    monkeypatch.setattr(client_app, "request", answer)
     reply = client_app.app(message("evaluate", WEIGHTS), context(**WARM))
     assert asked[0][1] == {"do": "adopt"}
     assert (asked[0][2][0] == WEIGHTS[0]).all()

@@ -162,5 +162,5 @@ def test_training_lowers_the_loss_and_stays_warm() -> None:
 
 @pytest.mark.parametrize("days", [0, 1, 2, 3.1])
 def test_too_little_history_is_named(days: float) -> None:
-    with pytest.raises(TrainError, match="no reading|days of history|too few|at least"):
+    with pytest.raises(TrainError, match=r"no reading|days of history|too few|at least"):
         learner(days).train(initial_weights(PER_DAY, 1), QUICK, server_round=1)

@@ -46,9 +46,9 @@ def trained(message: Message, **changes: Any) -> Message:
     if message.metadata.message_type == "evaluate":
         return Message(content=RecordDict({"metrics": MetricRecord({"num-examples": 1})}), reply_to=message)
     numbers = {"num-examples": 10 * node, "train_loss": 0.3, "loss_before": 0.1 * node, "loss_after": 0.2} | changes
-    records = {"arrays": ArrayRecord(arrays), "metrics": MetricRecord(numbers)}
     building = ConfigRecord({"building-id": f"B{node}"})
-    return Message(content=RecordDict({**records, "building": building}), reply_to=message)
+    content = RecordDict({"arrays": ArrayRecord(arrays), "metrics": MetricRecord(numbers), "building": building})
+    return Message(content=content, reply_to=message)
 
 
 @pytest.fixture
