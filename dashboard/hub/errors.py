@@ -15,7 +15,7 @@ What stops the hub from starting is `contracts.hub_client.HubError`.
 from __future__ import annotations
 
 
-class Refused(Exception):  # noqa: N818 (the refusals are named as HTTP names them)
+class Refused(Exception):
     """The request cannot be served; the text names the value and the fix."""
 
     status = 400

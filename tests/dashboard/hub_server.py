@@ -20,7 +20,7 @@ from contracts.orders import Order, Side, sign_order
 from contracts.settings import MarketConfig
 from contracts.typed_data import Domain
 from dashboard.hub.app import create_app
-from dashboard.hub.market import Chain
+from dashboard.hub.market import Chain, connect_ledger
 from simulation.clock import SimClock
 from simulation.settings import SiteConfig
 from tests.contracts.chain_process import free_port
@@ -66,8 +66,9 @@ class HubServer:
         self.http = httpx.Client(base_url=self.url, trust_env=False)
 
     def start(self) -> HubServer:
-        options = {} if self.chain is None else {"connect": lambda _: self.chain}
-        app = create_app(self.folder, self.clock, SITE, MarketConfig(), IDS, **options)
+        chain = self.chain
+        connect = connect_ledger if chain is None else lambda _: chain
+        app = create_app(self.folder, self.clock, SITE, MarketConfig(), IDS, connect)
         self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="error", ws="none", lifespan="on"))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
@@ -217,6 +218,5 @@ def _rounds(hub: HubServer) -> None:
         ]
         report = {"run_id": "4711", "round": number, "of_rounds": 3, "participants": participants, "loss": loss}
         total = sum(2400 + 10 * index for index, _ in enumerate(took_part))
-        dropped = [{"building_id": one, "reason": "its weights were not finite"} for one in IDS[len(took_part) :]]
         report |= {"num_examples": total, "at": datetime.now(UTC).isoformat(), "dropped": []}
         hub.post("/api/rounds", report)
