@@ -53,7 +53,9 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         path = tmp_path / "s.toml"
         path.write_text(f'[chain]\nrpc_url = "http://127.0.0.1:{port}"\n[[building]]\nid = "B1"\n')
-        says(microgrid("up", "--scenario", path, "--home", tmp_path / "h"), f"port {port}", "chain.rpc_url", "--scenario")
+        says(
+            microgrid("up", "--scenario", path, "--home", tmp_path / "h"), f"port {port}", "chain.rpc_url", "--scenario"
+        )
 
 
 def test_a_hub_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
