@@ -33,7 +33,9 @@ def reads_from(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """`reads_from.setenv(hub_data.HUB_URL_VARIABLE, url)`; nothing of another hub is kept."""
     st.cache_data.clear()
     yield monkeypatch
+    hub_data._client(hub_data.hub_url()).close()
     st.cache_data.clear()
+    st.cache_resource.clear()
 
 
 @pytest.fixture
