@@ -233,7 +233,7 @@ def tell(text: str) -> None:
 def main() -> None:
     """Entry point: errors of ours become one clear line and exit code 1."""
     try:
-        app()
+        app(prog_name="microgrid")
     except MicrogridError as error:
         typer.echo(f"microgrid: {error}", err=True)
         sys.exit(1)

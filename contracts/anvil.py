@@ -46,7 +46,7 @@ class Anvil:
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--chain-id", str(chain_id)]
         options += ["--accounts", "1", "--balance", "0", "--mnemonic-random", "--quiet", "--no-cors", "--prune-history"]
         options += ["--block-base-fee-per-gas", "0", "--gas-price", "0", "--disable-min-priority-fee"]
-        options += ["--gas-limit", str(BLOCK_GAS_LIMIT), "--enable-tx-gas-limit", "--hardfork", "cancun"]
+        options += ["--gas-limit", str(BLOCK_GAS_LIMIT), "--hardfork", "cancun"]
         options += ["--timestamp", str(timestamp)] if timestamp is not None else []
         home = folder / "anvil-home"
         home.mkdir(parents=True, exist_ok=True)

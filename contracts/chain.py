@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import signal
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import rlp
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -44,6 +46,10 @@ ALLOWED = frozenset(
 )
 METHOD_NOT_FOUND, INVALID_REQUEST, INTERNAL = -32601, -32600, -32603
 MAX_BODY = 4 * 1024 * 1024
+MAX_GAS = 16_777_216
+"""Most gas of a transaction on real chains (EIP-7825)"""
+GAS_FIELD = {1: 3, 2: 4}
+"""Place of the gas limit in typed transactions (EIP-2930, EIP-1559); in untyped ones it is 2."""
 RECEIPT_TRIES, RECEIPT_PAUSE_S = 400, 0.005
 """A transaction is mined a moment after the node took it; one that waits for an earlier nonce is mined later."""
 
@@ -61,6 +67,7 @@ def run_chain(config: ChainConfig, folder: Path, tools: Path) -> None:
         gateway = Gateway(node, journal)
         server = uvicorn.Server(uvicorn.Config(gateway.app(), host=host, port=port, log_level="warning"))
         gateway.on_node_death = lambda: setattr(server, "should_exit", True)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn stops on it, then raises it again for this handler
         server.run()
     finally:
         died = not node.running
@@ -175,6 +182,8 @@ class Gateway:
         params = call.get("params")
         if not isinstance(params, list) or len(params) != 1 or not isinstance(params[0], str):
             return _error(call.get("id"), INVALID_REQUEST, "eth_sendRawTransaction takes one signed transaction")
+        if _gas_limit(params[0]) > MAX_GAS:
+            return _error(call.get("id"), INVALID_REQUEST, f"the transaction's gas limit is above {MAX_GAS}")
         async with self._order:
             number = self._journal.add(params[0])
             answer = await self._forward(call)
@@ -195,6 +204,17 @@ class Gateway:
 
     async def _forward(self, call: dict[str, Any]) -> Any:
         return (await self._http.post("/", json=call)).json()
+
+
+def _gas_limit(raw: str) -> int:
+    """Gas limit of a signed transaction; 0 when it cannot be read, so that the node refuses it in its own words."""
+    try:
+        data = bytes.fromhex(raw.removeprefix("0x"))
+        typed = data[0] < 0xC0
+        fields = rlp.decode(data[1:] if typed else data)
+        return int.from_bytes(fields[GAS_FIELD[data[0]] if typed else 2], "big")
+    except (ValueError, IndexError, KeyError, TypeError, rlp.exceptions.RLPException):
+        return 0
 
 
 def _call(method: str, *params: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import subprocess
 from pathlib import Path
 
@@ -42,7 +43,12 @@ def _run_npm(folder: Path, packages: tuple[str, ...]) -> None:
     npm = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     options = ["--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
     result = subprocess.run(
-        [str(node), str(npm), "install", *options, *packages], capture_output=True, text=True, check=False, cwd=folder
+        [str(node), str(npm), "install", *options, *packages],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "NODE_USE_SYSTEM_CA": "1"},
     )
     if result.returncode:
         cause = next((line for line in result.stderr.splitlines() if "error" in line.lower()), "npm failed")

@@ -22,6 +22,13 @@ STANDARD_ERROR = bytes.fromhex("08c379a0")
 REVERT_DATA = re.compile(r"^0x([0-9a-fA-F]{2}){4,}$")
 Values = tuple[Any, ...]
 
+OFFER_REASONS = {
+    "more than is offered": "somebody was faster: less is left of this offer than you asked for; choose less",
+    "self trade": "this offer is your own; choose another",
+    "expired": "the offer has expired; choose another",
+}
+"""Words for the reasons that a buyer can meet; the rest are shown as the contract gives them."""
+
 EXPLAINED: dict[str, Callable[[Values], str]] = {
     "InsufficientEscrow": lambda v: (
         f"not enough money in your escrow: {from_base_units(v[1]):.2f} there, {from_base_units(v[2]):.2f} needed; "
@@ -30,7 +37,7 @@ EXPLAINED: dict[str, Callable[[Values], str]] = {
     "InsufficientEnergy": lambda v: (
         f"the offer is gone: the seller has {v[1]} Wh left and you asked for {v[2]} Wh; choose less"
     ),
-    "OfferInvalid": lambda v: f"the offer is not valid any more ({v[1]}); choose another",
+    "OfferInvalid": lambda v: OFFER_REASONS.get(v[1], f"the offer is not valid any more ({v[1]}); choose another"),
     "SlotWindowOver": lambda _: "the offer has expired; choose another",
     "NotOwner": lambda v: f"this wallet does not own member {v[0]}; connect the wallet that joined",
     "UnknownMember": lambda v: (

@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from building_clients.readings_store import ReadingsStore, StoreError
 from simulation.reading import Reading
@@ -30,6 +33,14 @@ def reading(seq: int, soc: float | None = 0.5) -> Reading:
         grid_kw=-1.75,
         net_flow_kw=2.25,
     )
+
+
+@pytest.fixture(scope="module")
+def long_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingsStore]:
+    with ReadingsStore(tmp_path_factory.mktemp("long") / "readings.csv", "B1") as store:
+        for seq in range(400):
+            store.append(reading(seq, None if seq % 3 else 0.25))
+        yield store
 
 
 def test_rows_read_back_equal(tmp_path: Path) -> None:
@@ -80,8 +91,8 @@ def test_a_torn_last_row_is_cut_off_and_counted(tmp_path: Path, torn: bytes) -> 
     ("content", "expected"),
     [
         (b"time,load\n1,2\n", "line 1 is not 'seq,timestamp"),
-        (b"{header}0,2026-06-01T00:00:00Z,much,0,0,,0,0\n", r"the last line is damaged \(load_kw\)"),
-        (b"{header}0,2026-06-01T00:00:00Z,1,0\n", r"damaged \(number of columns\)"),
+        (b"{header}0,2026-06-01T00:00:00Z,much,0,0,,0,0\n", r"line 2 is damaged \(load_kw\)"),
+        (b"{header}0,2026-06-01T00:00:00Z,1,0\n", r"line 2 is damaged \(4 columns, not 8\)"),
     ],
 )
 def test_a_damaged_file_is_named_and_left_alone(tmp_path: Path, content: bytes, expected: str) -> None:
@@ -103,6 +114,36 @@ def test_verify_names_the_line(tmp_path: Path) -> None:
     path.write_bytes(b"".join([*lines[:3], b"2,2026-06-01T00:02:00Z,x,0,0,,0,0\n", *lines[4:]]))
     with ReadingsStore(path, "B1") as store, pytest.raises(StoreError, match="line 4 is damaged"):
         store.verify()
+
+
+@pytest.mark.parametrize(
+    ("row", "cause"),
+    [
+        (b"2,2026-06-01T00:02:00Z,x,0,0,,0,0\n", "load_kw"),
+        (b"2,2026-06-01T00:02:00Z,inf,0,0,,0,0\n", "load_kw"),
+        (b"7,2026-06-01T00:02:00Z,1,0,0,,0,0\n", "seq should be 2"),
+        (b"2,2026-06-01T00:01:00Z,1,0,0,,0,0\n", "timestamp does not come after"),
+        (b"2,2026-06-01T00:02:00Z,1\n", "3 columns, not 8"),
+    ],
+)
+def test_whoever_reads_a_damaged_row_is_told(tmp_path: Path, row: bytes, cause: str) -> None:
+    path = tmp_path / "readings.csv"
+    with ReadingsStore(path, "B1") as store:
+        for seq in range(5):
+            store.append(reading(seq))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], row, *lines[4:]]))
+    with ReadingsStore(path, "B1") as store, pytest.raises(StoreError, match=rf"line 4 is damaged \({cause}"):
+        store.frame()
+
+
+@given(first=st.integers(-1, 420), limit=st.integers(1, 500))
+@settings(max_examples=50, deadline=None)
+def test_any_stretch_of_a_long_file_reads_back(long_store: ReadingsStore, first: int, limit: int) -> None:
+    """Bisecting finds each row, wherever the blocks of the file end."""
+    expected = list(range(first + 1, min(400, first + 1 + limit)))
+    assert [row.seq for row in long_store.since(first, limit)] == expected
+    assert long_store.frame(limit)["seq"].tolist() == list(range(max(0, 400 - limit), 400))
 
 
 def test_only_one_process_writes(tmp_path: Path) -> None:

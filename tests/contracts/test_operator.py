@@ -1,0 +1,140 @@
+"""The operator against a real chain and a real hub: one slot after the other, also when it is killed in between."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from contracts.hub_client import HubClient
+from contracts.keys import load_or_create_key
+from contracts.ledger import Ledger
+from contracts.metering import MeterReading, sign_reading
+from contracts.operator import Operator, OperatorError, ensure_market
+from contracts.orders import Order, Side, sign_order
+from contracts.settings import ChainConfig, MarketConfig
+from simulation.clock import SimClock, slot_index
+from tests.dashboard.hub_server import HubServer
+
+MARKET = MarketConfig()
+
+
+class Story:
+    """A hub at real speed whose clock the test moves by hand, an operator, and two buildings."""
+
+    def __init__(self, chain: str, folder: Path) -> None:
+        self.chain = ChainConfig(rpc_url=chain)
+        self.folder = folder
+        self.server = HubServer(folder / "hub").start()
+        self.hub = HubClient(self.server.url)
+        self.clock: SimClock = self.server.clock
+        self.slot = slot_index(self.clock.now(), 15) + 1
+        self.owners = [Account.create() for _ in range(2)]
+        self.meters = [Account.create() for _ in range(2)]
+        self.operator = self.start_operator()
+        for index in range(2):
+            self.hub.post("/api/members", self.member(index))
+
+    def start_operator(self) -> Operator:
+        """As after a restart: everything comes from the folder, the hub and the chain."""
+        key = load_or_create_key(self.folder / "operator" / "operator.key")
+        deployment = ensure_market(self.hub, self.chain, MARKET, self.clock, self.folder / "operator", key)
+        self.ledger = Ledger(deployment, key)
+        return Operator(self.hub, self.ledger, self.clock, MARKET, [1, 2], self.folder / "operator")
+
+    def member(self, index: int) -> dict[str, Any]:
+        owner, meter = self.owners[index].address, self.meters[index].address
+        return {"number": index + 1, "building_id": f"B{index + 1}", "name": "x", "owner": owner, "meter": meter}
+
+    def order(self, index: int, side: Side, wh: int, price: int) -> None:
+        order = Order(
+            member=index + 1,
+            slot=self.slot,
+            side=side,
+            energy_wh=wh,
+            limit_price=price,
+            expiry_slot=self.slot,
+            salt=index,
+        )
+        self.hub.post("/api/orders", sign_order(order, self.ledger.domain, self.owners[index]).model_dump(mode="json"))
+
+    def at(self, slots: float) -> datetime:
+        """A moment so many slots after the start of the traded one."""
+        return self.clock.slot_start(self.slot) + timedelta(minutes=15 * slots)
+
+    def relayed(self) -> list[Any]:
+        return [
+            sign_reading(
+                MeterReading(
+                    member=index + 1,
+                    slot=self.slot,
+                    imported_wh=800 * index,
+                    exported_wh=900 * (1 - index),
+                    sequence=self.slot,
+                ),
+                self.ledger.domain,
+                self.meters[index],
+            )
+            for index in range(2)
+        ]
+
+
+@pytest.fixture
+def story(chain: str, tmp_path: Path) -> Any:
+    story = Story(chain, tmp_path)
+    yield story
+    story.hub.close()
+    story.server.stop()
+
+
+def test_a_slot_survives_a_new_operator_after_every_step(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    story.operator.step(story.clock.now())
+    assert [entry["registered"] for entry in story.hub.get("/api/members")] == [True, True]
+    for index in range(2):
+        Ledger(story.ledger.deployment, story.owners[index]).fund(index + 1, 10_000_000)
+    story.order(0, Side.SELL, 1000, 100_000)
+    story.order(1, Side.BUY, 600, 280_000)
+    readings = story.relayed()
+    original = story.hub.get
+    for moment in (-0.05, 0.2, 0.9, 1.1, 1.2, 1.6, 2, 3, 4, 5, 5.1, 6):
+        if moment >= 1.1:  # the hub's clock stands still, so its answer is given here
+            answers = [signed.model_dump(mode="json") for signed in readings]
+
+            def get(path: str, **params: Any) -> Any:
+                if path == "/api/meter-readings" and params["slot"] == story.slot:
+                    return answers  # noqa: B023
+                return original(path, **params)
+
+            monkeypatch.setattr(story.hub, "get", get)
+        story.start_operator().step(story.at(moment))
+    trades = story.ledger.transfers()
+    assert [(t.kind, t.seller, t.buyer, t.energy_wh, t.price) for t in trades] == [
+        ("auction", 1, 2, 600, 100_000),
+        ("utility", 1, 0, 300, 80_000),
+        ("utility", 0, 2, 200, 300_000),
+    ]
+    posted = original("/api/trades")
+    assert [entry["tx_hash"] for entry in posted] == [trade.tx_hash for trade in trades]
+    states = {entry["slot"]: entry["state"] for entry in original("/api/slots")}
+    assert states[story.slot] == "closed"
+    totals = story.ledger.totals([1, 2])
+    assert (totals.money_balance, totals.energy_balance_wh) == (0, 0)
+
+
+def test_a_stranger_is_not_registered(story: Story) -> None:
+    story.operator.step(story.clock.now())
+    other = {**story.member(0), "number": 7, "building_id": "X7", "owner": Account.create().address}
+    story.hub.post("/api/members", other)
+    story.operator.step(story.clock.now())
+    assert not story.ledger.is_registered(7)
+
+
+def test_a_damaged_deployment_is_named_and_kept(story: Story) -> None:
+    path = story.folder / "operator" / "deployment.json"
+    path.write_text("{")
+    with pytest.raises(OperatorError, match=r"deployment\.json: damaged; restore a backup"):
+        story.start_operator()
+    assert path.read_text() == "{"
