@@ -30,8 +30,8 @@ class BuildingSimulation:
     def step(self, moment: datetime, seq: int) -> Reading:
         """The reading of the minute that starts at `moment`; advances the battery."""
         load_kw, pv_kw = self._source.minute(moment)
-        load_kw, pv_kw = round(load_kw, KW_DECIMALS), round(pv_kw, KW_DECIMALS)
-        battery_kw, soc = self._advance(pv_kw - load_kw)
+        load_kw, pv_kw = _rounded(load_kw), _rounded(pv_kw)
+        battery_kw, soc = self._advance(_rounded(pv_kw - load_kw))
         return Reading(
             building_id=self._id,
             seq=seq,
@@ -40,8 +40,8 @@ class BuildingSimulation:
             pv_kw=pv_kw,
             battery_kw=battery_kw,
             soc=soc,
-            grid_kw=round(load_kw - pv_kw + battery_kw, KW_DECIMALS),
-            net_flow_kw=round(pv_kw - load_kw, KW_DECIMALS),
+            grid_kw=_rounded(load_kw - pv_kw + battery_kw),
+            net_flow_kw=_rounded(pv_kw - load_kw),
         )
 
     def readings_before(self, until: datetime, days: int) -> pd.DataFrame:
@@ -72,7 +72,12 @@ class BuildingSimulation:
         if self._battery is None:
             return 0.0, None
         power_kw = self._battery.step(net_flow_kw, MINUTE_H)
-        return round(power_kw, KW_DECIMALS) + 0.0, round(self._battery.soc, SOC_DECIMALS)
+        return _rounded(power_kw) + 0.0, round(self._battery.soc, SOC_DECIMALS)
+
+
+def _rounded(power_kw: float) -> float:
+    """As pandas rounds, so that live and back-filled rows are the same bytes [kW]"""
+    return float(np.round(power_kw, KW_DECIMALS))
 
 
 def _battery(config: BuildingConfig, soc: float) -> Battery | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -59,21 +60,33 @@ def read_replay_folder(directory: Path) -> list[ReplayFile]:
 
 def read_replay_file(path: Path) -> ReplayFile:
     """One home. Raises ReplayError naming line, column, value and fix."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise ReplayError(f"{path}: line 1: column {missing[0]} is missing; the columns are {', '.join(COLUMNS)}")
-        rows = [_parse(path, reader.line_num, row) for row in reader]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = _read_rows(path, csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReplayError(f"{path}: cannot be read as CSV in UTF-8 ({error}); save it as plain CSV") from error
     if len(rows) < 2:
         raise ReplayError(f"{path}: {len(rows)} rows; a recording needs at least two intervals")
-    interval = _interval(path, [row[0] for row in rows])
-    hours = interval / HOUR
-    energy = np.array([row[1:] for row in rows]) / hours
-    return ReplayFile(path, rows[0][0], interval, energy[:, 0], energy[:, 1])
+    interval = _interval(path, rows)
+    energy = np.array([(row.load_kwh, row.pv_kwh) for row in rows]) / (interval / HOUR)
+    return ReplayFile(path, rows[0].start, interval, energy[:, 0], energy[:, 1])
 
 
-def _parse(path: Path, line: int, row: dict[str, str | None]) -> tuple[datetime, float, float]:
+class _Row(NamedTuple):
+    line: int
+    start: datetime
+    load_kwh: float
+    pv_kwh: float
+
+
+def _read_rows(path: Path, reader: csv.DictReader[str]) -> list[_Row]:
+    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+    if missing:
+        raise ReplayError(f"{path}: line 1: column {missing[0]} is missing; the columns are {', '.join(COLUMNS)}")
+    return [_parse(path, reader.line_num, row) for row in reader]
+
+
+def _parse(path: Path, line: int, row: dict[str, str | None]) -> _Row:
     text = row["interval_start_local"] or ""
     try:
         moment = datetime.fromisoformat(text)
@@ -81,7 +94,7 @@ def _parse(path: Path, line: int, row: dict[str, str | None]) -> tuple[datetime,
         raise ReplayError(f"{path}: line {line}: {text!r} is not a time; write it as 2016-08-01T00:00:00") from error
     if moment.tzinfo is not None:
         raise ReplayError(f"{path}: line {line}: {text!r} has an offset; times are local, the zone is replay.timezone")
-    return moment, _energy(path, line, row, "load_kwh"), _energy(path, line, row, "pv_kwh")
+    return _Row(line, moment, _energy(path, line, row, "load_kwh"), _energy(path, line, row, "pv_kwh"))
 
 
 def _energy(path: Path, line: int, row: dict[str, str | None], column: str) -> float:
@@ -95,23 +108,25 @@ def _energy(path: Path, line: int, row: dict[str, str | None], column: str) -> f
     return value
 
 
-def _interval(path: Path, times: Sequence[datetime]) -> timedelta:
-    interval = times[1] - times[0]
-    for index, (before, after) in enumerate(pairwise(times), start=3):
-        if after == before:
-            raise ReplayError(f"{path}: line {index}: {after} is there twice (line {index - 1}); remove one of them")
-        if after < before:
-            raise ReplayError(f"{path}: line {index}: {after} comes after {before} (line {index - 1}); sort by time")
-        if after - before != interval:
-            raise ReplayError(
-                f"{path}: line {index}: {after} comes {after - before} after line {index - 1}, not {interval}; "
-                "fill the gap or split the recording"
-            )
+def _interval(path: Path, rows: Sequence[_Row]) -> timedelta:
+    interval = rows[1].start - rows[0].start
+    for before, after in pairwise(rows):
+        if after.start - before.start != interval or interval <= timedelta(0):
+            raise ReplayError(f"{path}: line {after.line}: {_irregular(before, after, interval)}")
     if HOUR % interval and interval % HOUR:
         raise ReplayError(f"{path}: intervals of {interval} do not divide an hour; resample to 15 minutes or 1 hour")
     if interval % MINUTE:
         raise ReplayError(f"{path}: intervals of {interval} are not whole minutes; resample to 1 minute")
     return interval
+
+
+def _irregular(before: _Row, after: _Row, interval: timedelta) -> str:
+    if after.start == before.start:
+        return f"{after.start} is there twice (line {before.line}); remove one of them"
+    if after.start < before.start:
+        return f"{after.start} comes after {before.start} (line {before.line}); sort by time"
+    step = after.start - before.start
+    return f"{after.start} comes {step} after line {before.line}, not {interval}; fill the gap or split the recording"
 
 
 def assign_files(files: Sequence[ReplayFile], buildings: Sequence[BuildingConfig]) -> dict[str, ReplayFile]:
@@ -165,6 +180,21 @@ class ReplayedBuilding:
 
     def minute(self, moment: datetime) -> tuple[float, float]:
         """(load_kw, pv_kw) of the minute that starts at `moment` [kW]. Raises ReplayError outside the recording."""
+        index = self._index(moment)
+        return float(self._file.load_kw[index]), float(self._pv_kw[index])
+
+    def backfill(self, until: datetime, days: int) -> pd.DataFrame:
+        """The recorded `days` before `until` as columns timestamp, load_kw, pv_kw [kW]
+
+        Raises ReplayError outside the recording.
+        """
+        times = pd.date_range(until - timedelta(days=days), until, freq="min", inclusive="left").as_unit("us")
+        for edge in (until - timedelta(days=days), until - MINUTE) if days else ():
+            self._index(edge)
+        index = ((times - self._start) // pd.Timedelta(self._file.interval)).to_numpy()
+        return pd.DataFrame({"timestamp": times, "load_kw": self._file.load_kw[index], "pv_kw": self._pv_kw[index]})
+
+    def _index(self, moment: datetime) -> int:
         index = (moment - self._start) // self._file.interval
         if not 0 <= index < len(self._file.load_kw):
             end = self._start + len(self._file.load_kw) * self._file.interval
@@ -172,11 +202,4 @@ class ReplayedBuilding:
                 f"{self._file.path}: records {self._start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC, not "
                 f"{moment:%Y-%m-%d %H:%M}; set an earlier replay.start and a new --home"
             )
-        return float(self._file.load_kw[index]), float(self._pv_kw[index])
-
-    def backfill(self, until: datetime, days: int) -> pd.DataFrame:
-        """The recorded `days` before `until` as columns timestamp, load_kw, pv_kw [kW]"""
-        times = pd.date_range(until - timedelta(days=days), until, freq="min", inclusive="left").as_unit("us")
-        self.minute(times[0].to_pydatetime())
-        index = ((times - self._start) // pd.Timedelta(self._file.interval)).to_numpy()
-        return pd.DataFrame({"timestamp": times, "load_kw": self._file.load_kw[index], "pv_kw": self._pv_kw[index]})
+        return index
