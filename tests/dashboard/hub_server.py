@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 from eth_account import Account
+from pydantic import PrivateAttr
 
 from building_clients.forecast import Forecast
 from contracts.deployment import Deployment
@@ -54,18 +55,37 @@ class RecordedChain:
         return 7
 
 
+class HandClock(SimClock):
+    """A clock that stands still until the test turns it."""
+
+    _now: datetime = PrivateAttr(default=START)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def turn(self, now: datetime) -> None:
+        self._now = now
+
+
 class HubServer:
     """One hub in a thread of this process; `start` and `stop` keep the address."""
 
-    def __init__(self, folder: Path, chain: Chain | None = None, speed: float = 1.0, now: datetime = START) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        chain: Chain | None = None,
+        speed: float = 1.0,
+        now: datetime = START,
+        clock: SimClock | None = None,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.clock = SimClock(start=now, wall_start=datetime.now(UTC), speed=speed, slot_minutes=15)
+        self.clock = clock or SimClock(start=now, wall_start=datetime.now(UTC), speed=speed, slot_minutes=15)
         self.chain = chain
-        self.http = httpx.Client(base_url=self.url, trust_env=False)
 
     def start(self) -> HubServer:
+        self.http = httpx.Client(base_url=self.url, trust_env=False)
         chain = self.chain
         connect = connect_ledger if chain is None else lambda _: chain
         app = create_app(self.folder, self.clock, SITE, MarketConfig(), IDS, connect)

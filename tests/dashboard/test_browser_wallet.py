@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from contracts.units import cost_rounded_up
-from tests.contracts.conftest import chain  # noqa: F401  # the fixture
 from tests.dashboard.browser import Visitor, chromium, dashboard
 from tests.dashboard.injected_wallet import InjectedWallet
 from tests.dashboard.street import PRICE, Street
@@ -33,7 +32,7 @@ class Shopper:
 
 
 @pytest.fixture
-def shopper(chain: str, tmp_path: Path) -> Iterator[Shopper]:  # noqa: F811  # the fixture
+def shopper(chain: str, tmp_path: Path) -> Iterator[Shopper]:
     street = Street(tmp_path / "hub", chain)
     wallet = InjectedWallet(chain)
     with dashboard(street.hub.url, tmp_path / "log") as url, chromium() as browser:

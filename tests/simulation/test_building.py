@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from building_clients.reading_row import format_reading, format_row
+from building_clients.reading_row import COLUMNS, format_reading, format_row
 from cli.scenario import load_scenario
 from simulation.building import BuildingSimulation
 from simulation.settings import BuildingConfig, SiteConfig
@@ -35,7 +35,7 @@ def test_solar_follows_the_sun() -> None:
     hour = frame["timestamp"].dt.hour
     assert frame["pv_kw"][hour.isin([22, 23, 0, 1])].max() == 0
     assert 800 < frame["pv_kw"].sum() / 60 / 9 < 1300
-    assert abs(frame.groupby(hour)["pv_kw"].mean().idxmax() - 11) <= 1
+    assert np.argmax(frame.groupby(hour)["pv_kw"].mean().to_numpy()) in (10, 11, 12)
     assert frame["pv_kw"].max() <= 9
 
 
@@ -50,9 +50,10 @@ def test_neighbours_share_the_weather() -> None:
 def test_live_rows_are_the_bytes_of_back_filled_rows() -> None:
     batch = BuildingSimulation(HOUSE, SimulatedBuilding(HOUSE, SITE, 7)).readings_before(NOON, 2)
     live = BuildingSimulation(HOUSE, SimulatedBuilding(HOUSE, SITE, 7))
-    for row in batch.itertuples(index=False):
-        expected = format_row(row.seq, f"{row.timestamp:%Y-%m-%dT%H:%M:%SZ}", *row[2:])
-        assert format_reading(live.step(row.timestamp.to_pydatetime(), row.seq)) == expected
+    for row in batch.to_dict("records"):
+        time, *flows = (row[name] for name in COLUMNS[1:])
+        expected = format_row(row["seq"], f"{time:%Y-%m-%dT%H:%M:%SZ}", *flows)
+        assert format_reading(live.step(time.to_pydatetime(), row["seq"])) == expected
 
 
 def test_every_row_balances() -> None:

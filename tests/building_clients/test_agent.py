@@ -1,0 +1,169 @@
+"""An agent's duties, each once per slot, on a real hub and a real chain; the test turns the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from building_clients.agent import Agent, Wallets
+from building_clients.learner import Learner
+from building_clients.readings_store import ReadingsStore
+from contracts import hub_client
+from contracts.hub_client import HubClient
+from contracts.member import Member
+from contracts.metering import SignedMeterReading
+from contracts.orders import Side, SignedOrder, recover_order_signer
+from contracts.settings import MarketConfig
+from simulation.building import BuildingSimulation
+from simulation.settings import BuildingConfig
+from tests.contracts.market_world import FEED_IN, FUNDS, RETAIL, MarketWorld
+from tests.dashboard.hub_server import BUILDINGS, START, HandClock, HubServer
+
+SOLAR_KW, LOAD_KW = 5.0, 1.0
+
+
+class Steady:
+    """A roof and a load that never change."""
+
+    def minute(self, moment: datetime) -> tuple[float, float]:
+        return LOAD_KW, SOLAR_KW
+
+
+class House:
+    """Building B1 with its own keys, at half past ten, when the market of the hub has just been announced."""
+
+    def __init__(self, folder: Path, world: MarketWorld, store: ReadingsStore) -> None:
+        self.clock = HandClock(start=START, wall_start=START, speed=1.0, slot_minutes=15)
+        hub = HubServer(folder / "hub", clock=self.clock).start()
+        self.world, self.hub, self.store = world, hub, store
+        self.wallets = Wallets(world.members[0].owner, world.members[0].meter)
+        self.client = HubClient(hub.url)
+        member = Member(
+            number=1,
+            building_id="B1",
+            name="Linden home",
+            owner=self.wallets.owner.address,
+            meter=self.wallets.meter.address,
+            profile=BUILDINGS[0][2],
+        )
+        hub.post("/api/members", member.model_dump(mode="json"))
+        self.slot = self.clock.slot_at(START)
+        self.simulation = BuildingSimulation(BuildingConfig(id="B1"), Steady())  # type: ignore[arg-type]  # live only
+        self.agent = self.new_agent(folder)
+
+    def new_agent(self, folder: Path) -> Agent:
+        learner = Learner("B1", folder, self.store.frame, 15)
+        parts = (self.store, self.simulation, learner, self.clock, MarketConfig(), self.client, self.slot)
+        return Agent(1, self.wallets, *parts)
+
+    def announce(self) -> None:
+        answer = self.hub.http.put("/api/market", json=self.world.deployment.model_dump(mode="json"))
+        assert answer.is_success
+
+    def record(self, until: datetime) -> None:
+        last = self.store.last()
+        moment = START - timedelta(days=2) if last is None else last.timestamp + timedelta(minutes=1)
+        while moment < until:
+            self.store.append(self.simulation.step(moment, self.store.count))
+            moment += timedelta(minutes=1)
+
+    def step(self, minutes: float) -> None:
+        """Turn all clocks to so many minutes after the start, and let the agent do what is due."""
+        self.clock.turn(START + timedelta(minutes=minutes))
+        self.agent.step(self.clock.now())
+
+    def orders(self) -> list[SignedOrder]:
+        listed = self.hub.http.get(f"/api/orders?slot={self.slot + 1}").json()
+        return [SignedOrder.model_validate({key: one[key] for key in ("order", "signature")}) for one in listed]
+
+
+@pytest.fixture
+def house(chain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    monkeypatch.setattr(hub_client, "PAUSE_S", 0.01)
+    with ReadingsStore(tmp_path / "readings.csv", "B1") as store:
+        built = House(tmp_path, MarketWorld(chain, 1), store)
+        built.record(START)
+        yield built
+        built.client.close()
+        built.hub.stop()
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def test_without_a_market_it_forecasts_and_waits(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.step(0)
+    house.step(1)
+    forecast = house.hub.http.get("/api/buildings/predictions").json()["B1"]
+    assert (forecast["building_id"], forecast["slot"]) == ("B1", house.slot + 1)
+    assert caplog.text.count("connect: ") == 1
+    house.announce()
+    house.step(2)
+    assert house.agent._ledger is not None
+
+
+def test_the_surplus_is_offered_in_the_auction_once(house: House) -> None:
+    house.announce()
+    house.step(3)
+    assert house.orders() == []
+    for late in (13.93, 13.95, 14.5):
+        house.step(late)
+    (signed,) = house.orders()
+    assert (signed.order.slot, signed.order.expiry_slot, signed.order.side) == (house.slot + 1,) * 2 + (Side.SELL,)
+    assert signed.order.energy_wh == pytest.approx((SOLAR_KW - LOAD_KW) * 250, rel=0.05)
+    assert FEED_IN <= signed.order.limit_price <= RETAIL
+    assert recover_order_signer(signed, house.world.ledger.domain) == house.wallets.owner.address
+
+
+def test_the_meter_reports_every_slot_once_with_its_own_key(house: House) -> None:
+    house.announce()
+    house.record(START + minutes(32))
+    for late in (32, 33):
+        house.step(late)
+    readings = [
+        one for slot in range(2) for one in house.hub.http.get(f"/api/meter-readings?slot={house.slot + slot}").json()
+    ]
+    assert [one["reading"]["slot"] for one in readings] == [house.slot, house.slot + 1]
+    assert [one["reading"]["exported_wh"] for one in readings] == [1000, 1000]
+
+
+def test_a_restart_meters_the_slots_of_the_window_again_and_changes_nothing(house: House, tmp_path: Path) -> None:
+    house.announce()
+    house.record(START + minutes(20))
+    house.step(20)
+    house.new_agent(tmp_path).step(house.clock.now())
+    readings = house.hub.http.get(f"/api/meter-readings?slot={house.slot}").json()
+    assert [one["reading"]["exported_wh"] for one in readings] == [1000]
+
+
+def test_escrow_is_filled_when_it_runs_low(chain: str, house: House) -> None:
+    house.announce()
+    house.step(0)
+    ledger = house.world.members[0].ledger
+    assert ledger.balance(1).escrow == FUNDS
+    ledger.withdraw(1, FUNDS * 9 // 10)
+    house.step(1)
+    assert ledger.balance(1).escrow == FUNDS // 10
+    house.step(16)
+    assert ledger.balance(1).escrow > FUNDS // 10
+
+
+def test_what_no_buyer_took_is_offered_to_the_neighbours(house: House) -> None:
+    """Settled slot, energy left: an offer over the settlement window, bought by nobody else's leave."""
+    house.announce()
+    house.record(START + minutes(15))
+    house.step(15.2)
+    assert house.orders() == []
+    ledger = house.world.ledger
+    ledger.advance_to(house.slot + 1)
+    (listed,) = house.hub.http.get(f"/api/meter-readings?slot={house.slot}").json()
+    ledger.submit_readings([SignedMeterReading.model_validate(listed)])
+    ledger.settle(house.slot, 0, [], [], [])
+    house.step(16)
+    offers = house.hub.http.get("/api/offers").json()
+    assert [(one["order"]["slot"], one["order"]["energy_wh"]) for one in offers] == [(house.slot, 1000)]
+    assert offers[0]["order"]["expiry_slot"] == house.slot + 4
