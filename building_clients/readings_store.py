@@ -264,7 +264,7 @@ class ReadingsStore:
 def _read_csv(text: bytes) -> pd.DataFrame:
     kinds: dict[str, str] = {"seq": "int64"} | dict.fromkeys(COLUMNS[2:], "float64")
     frame = pd.read_csv(io.BytesIO(HEADER + text), dtype=kinds, index_col=False)
-    frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True, format=TIME_FORMAT)
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True, format="ISO8601")
     return frame
 
 

@@ -23,6 +23,7 @@ from cli.summary import collect
 from cli.supervisor import Child, Supervisor, UpError
 from cli.training import PROJECT, Nights, train
 from contracts.anvil import ensure_anvil
+from fl_server.report import RoundReport
 from fl_server.run import flower_environment
 from simulation.clock import SimClock
 from simulation.errors import MicrogridError
@@ -67,6 +68,8 @@ class Community:
         self._tell = tell
         self._interrupted = asyncio.Event()
         self._training: asyncio.Task[None] | None = None
+        self._failed_runs = 0
+        self._stopping = False
         self._began = time.time()
 
     async def run(self) -> bool:
@@ -165,15 +168,18 @@ class Community:
         self._tell(f"federated training: {self._scenario.learning.rounds} rounds")
         try:
             result = await asyncio.to_thread(train, self._scenario, self._home, self._tell_round)
-            self._tell(f"federated training: {result.status}")
+            completed, words = result.completed, result.status
         except MicrogridError as error:
-            self._tell(f"federated training: {error}")
+            completed, words = False, str(error)
+        if not self._stopping:
+            self._failed_runs += not completed
+            self._tell(f"federated training: {words}")
 
-    def _tell_round(self, report: dict[str, Any]) -> None:
-        gone = f", left out: {', '.join(d['building_id'] for d in report['dropped'])}" if report["dropped"] else ""
+    def _tell_round(self, report: RoundReport) -> None:
+        gone = f", left out: {', '.join(d.building_id for d in report.dropped)}" if report.dropped else ""
         self._tell(
-            f"federated round {report['round']} of {report['of_rounds']}: {len(report['participants'])} buildings, "
-            f"loss {report['loss']:.4f}{gone}"
+            f"federated round {report.round} of {report.of_rounds}: {len(report.participants)} buildings, "
+            f"loss {report.loss_text}{gone}"
         )
 
     # ---- stop
@@ -181,13 +187,14 @@ class Community:
     async def _wind_down(self, reason: str) -> dict[str, Any]:
         """Buildings first, so that their last readings arrive; then the operator; the books while hub and chain run."""
         self._tell("stopping ...")
+        self._stopping = True
         names = [child.name for child in self._supervisor.children]
         await self._supervisor.stop([name for name in names if name.startswith("building-")])
         await self._supervisor.stop(["operator"])
         figures = await self._figures() if reason != "failed" else {}
         await self._supervisor.stop()
         restarts = sum(child.restarts for child in self._supervisor.children)
-        return {**figures, "restarts": restarts, "exit_reason": reason}
+        return {**figures, "failed_runs": self._failed_runs, "restarts": restarts, "exit_reason": reason}
 
     async def _figures(self) -> dict[str, Any]:
         try:
@@ -203,8 +210,8 @@ class Community:
             self._tell(f"{key:>26}  {value}")
         if "money_balance" not in summary:
             return bool(summary["exit_reason"] == "interrupted")
-        losses = [summary["readings_lost"], summary["energy_balance_wh"], summary["money_balance"]]
-        return not any(losses) and bool(summary["trades_in_hub_equal_chain"])
+        faults = [summary[key] for key in ("readings_lost", "energy_balance_wh", "money_balance", "failed_runs")]
+        return not any(faults) and bool(summary["trades_in_hub_equal_chain"])
 
     # ---- heart-beat
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,7 @@ from rich.table import Table
 from cli.home import Home, HomeError, running_pid
 from cli.scenario import Scenario
 from contracts.hub_client import HubClient, HubError
+from fl_server.report import RoundReport
 
 PROJECT = Path(__file__).parents[1]
 STOP_S = 120.0
@@ -105,10 +106,10 @@ def train_with_progress(home: Home, scenario: Scenario) -> bool:
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("federated rounds", total=scenario.learning.rounds)
 
-        def advance(report: dict[str, Any]) -> None:
+        def advance(report: RoundReport) -> None:
             progress.console.print(
-                f"round {report['round']}: {len(report['participants'])} buildings, {report['num_examples']} windows, "
-                f"loss {report['loss']:.4f}"
+                f"round {report.round}: {len(report.participants)} buildings, {report.num_examples} windows, "
+                f"loss {report.loss_text}"
             )
             progress.advance(task)
 

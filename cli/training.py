@@ -6,19 +6,19 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from cli.home import Home
 from cli.scenario import Scenario
 from contracts.hub_client import HubClient, HubError
+from fl_server.report import RoundReport
 from fl_server.run import FederationError, RunResult, run_status, start_run, write_flwr_config
 
 PROJECT = Path(__file__).parents[1]
 POLL_S = 2.0
 
 
-def train(scenario: Scenario, home: Home, on_round: Callable[[dict[str, Any]], None]) -> RunResult:
+def train(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None]) -> RunResult:
     """Start one run and wait for its end; `on_round` sees each report of the hub. Raises FederationError."""
     learning = scenario.learning
     write_flwr_config(home.flwr, learning.superlink)
@@ -52,9 +52,10 @@ def run_overrides(scenario: Scenario) -> dict[str, str | int | float]:
     }
 
 
-def _reports(hub_url: str, run_id: str) -> list[dict[str, Any]]:
+def _reports(hub_url: str, run_id: str) -> list[RoundReport]:
     try:
-        return [report for report in HubClient(hub_url).get("/api/rounds") if report["run_id"] == run_id]
+        known = [RoundReport.model_validate(report) for report in HubClient(hub_url).get("/api/rounds")]
+        return [report for report in known if report.run_id == run_id]
     except HubError:
         return []
 

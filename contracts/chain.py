@@ -45,6 +45,7 @@ ALLOWED = frozenset(
     """.split()
 )
 METHOD_NOT_FOUND, INVALID_REQUEST, INTERNAL = -32601, -32600, -32603
+PRUNED, PRUNED_TRIES = "BlockOutOfRangeError", 5
 MAX_BODY = 4 * 1024 * 1024
 MAX_GAS = 16_777_216
 """Most gas of a transaction on real chains (EIP-7825)"""
@@ -174,9 +175,17 @@ class Gateway:
         try:
             if method == "eth_sendRawTransaction":
                 return await self._send(call)
-            return await self._forward(call)
+            return await self._read(call)
         except httpx.HTTPError as error:
             return _error(call.get("id"), INTERNAL, f"the node does not answer: {error}")
+
+    async def _read(self, call: dict[str, Any]) -> Any:
+        """The node prunes the block that it resolved "latest" to when the next one comes meanwhile; ask again."""
+        for _ in range(PRUNED_TRIES):
+            answer = await self._forward(call)
+            if PRUNED not in str(answer.get("error", "")):
+                break
+        return answer
 
     async def _send(self, call: dict[str, Any]) -> Any:
         params = call.get("params")

@@ -17,6 +17,11 @@ class AttentiveGrid(Grid):
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
+        self._asked: dict[str, int] = {}
+
+    def sender_of(self, reply: Message) -> int:
+        """Node that a reply is about; when Flower answers in a node's place, the reply itself names the server."""
+        return self._asked.get(reply.metadata.reply_to_message_id, reply.metadata.src_node_id)
 
     def set_run(self, run: Any) -> None:
         """As the grid inside."""
@@ -45,7 +50,10 @@ class AttentiveGrid(Grid):
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         """Send, and collect replies until all are there or `timeout` [s] is over."""
-        waiting = set(self.push_messages(messages))
+        messages = list(messages)
+        ids = list(self.push_messages(messages))
+        self._asked = {one: message.metadata.dst_node_id for one, message in zip(ids, messages, strict=True)}
+        waiting = set(ids)
         end = None if timeout is None else time.monotonic() + timeout
         replies: list[Message] = []
         while waiting and (end is None or time.monotonic() < end):

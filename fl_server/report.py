@@ -48,12 +48,18 @@ class RoundReport(Settings):
     """Buildings whose weights were averaged."""
     num_examples: int = Field(ge=0, lt=2**53)
     """Training windows of all participants [1]"""
-    loss: float
-    """Mean of `loss_before`, weighted by `num_examples`: the error of the model that the round started from [1]"""
+    loss: float | None
+    """Mean of `loss_before`, weighted by `num_examples`: the error of the model that the round started from [1];
+    None when nobody took part."""
     at: UtcDatetime
     """Wall time at which the round ended."""
     dropped: tuple[Dropped, ...] = ()
     """Buildings that were left out."""
+
+    @property
+    def loss_text(self) -> str:
+        """The loss for people; a dash when there is none."""
+        return "-" if self.loss is None else f"{self.loss:.4f}"
 
 
 def send_report(hub_url: str, report: RoundReport) -> None:
@@ -74,7 +80,7 @@ def table(reports: Sequence[RoundReport]) -> str:
         trained = sum(p.train_loss * p.num_examples for p in report.participants) / total
         gone = ", ".join(dropped.building_id for dropped in report.dropped) or "-"
         lines.append(
-            f"{report.round:>5}  {len(report.participants):>9}  {report.num_examples:>7}  {report.loss:.4f}  "
+            f"{report.round:>5}  {len(report.participants):>9}  {report.num_examples:>7}  {report.loss_text:<6}  "
             f"{trained:>10.4f}  {gone}"
         )
     return "\n".join(lines)

@@ -36,11 +36,16 @@ def main(grid: Grid, context: Context) -> None:
     config = LearningConfig.model_validate({k: v for k, v in values.items() if k in LearningConfig.model_fields})
     horizon = HOURS_PER_DAY * 60 // int(values["slot_minutes"])
     reports = Reports(str(context.run_id), config.rounds, str(values["hub_url"]))
+    attentive = AttentiveGrid(grid)
     strategy = BuildingFedAvg(
-        config.rounds, shapes(horizon), reports.add, lambda grid: wait_for_buildings(grid, config)
+        config.rounds,
+        shapes(horizon),
+        reports.add,
+        lambda grid: wait_for_buildings(grid, config),
+        attentive.sender_of,
     )
     strategy.start(
-        grid=AttentiveGrid(grid),
+        grid=attentive,
         initial_arrays=ArrayRecord(initial_weights(horizon, config.seed)),
         num_rounds=config.rounds,
         timeout=config.round_timeout_seconds,
@@ -78,7 +83,7 @@ class Reports:
     def add(self, server_round: int, participants: list[Participant], dropped: list[Dropped]) -> None:
         """Record a finished round."""
         total = sum(p.num_examples for p in participants)
-        loss = sum(p.loss_before * p.num_examples for p in participants) / total if total else 0.0
+        loss = sum(p.loss_before * p.num_examples for p in participants) / total if total else None
         report = RoundReport(
             run_id=self._run_id,
             round=server_round,

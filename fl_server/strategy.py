@@ -29,13 +29,19 @@ class BuildingFedAvg(FedAvg):
     """
 
     def __init__(
-        self, rounds: int, horizon_shapes: list[tuple[int, ...]], on_round: OnRound, find_nodes: FindNodes
+        self,
+        rounds: int,
+        horizon_shapes: list[tuple[int, ...]],
+        on_round: OnRound,
+        find_nodes: FindNodes,
+        sender_of: Callable[[Message], int],
     ) -> None:
         super().__init__()
         self._rounds = rounds
         self._shapes = horizon_shapes
         self._on_round = on_round
         self._find_nodes = find_nodes
+        self._sender_of = sender_of
         self._names: dict[int, str] = {}
         self._asked: list[int] = []
         self.successful_rounds = 0
@@ -65,7 +71,7 @@ class BuildingFedAvg(FedAvg):
         dropped: list[Dropped] = []
         silent = set(self._asked)
         for reply in replies:
-            silent.discard(reply.metadata.src_node_id)
+            silent.discard(self._sender_of(reply))
             name, fault = self._name(reply), self._fault(reply)
             if fault is None:
                 good.append(reply)
@@ -94,7 +100,7 @@ class BuildingFedAvg(FedAvg):
 
     def _name(self, reply: Message) -> str:
         """What the building calls itself, remembered for when its node can only report an error or nothing."""
-        node = reply.metadata.src_node_id
+        node = self._sender_of(reply)
         if reply.has_content() and (who := reply.content.config_records.get("building")):
             self._names[node] = str(who.get("building-id", f"node {node}"))[:64]
         return self._name_of(node)

@@ -33,10 +33,11 @@ def rounds() -> None:
 
 def _numbers(found: list[RoundReport]) -> None:
     last = found[-1]
-    change = f"{last.loss - found[-2].loss:+.4f}" if len(found) > 1 else None
+    losses = [report.loss for report in found if report.loss is not None]
+    change = f"{losses[-1] - losses[-2]:+.4f}" if len(losses) > 1 else None
     with st.grid(4, min_column_width=170):
         st.metric("Rounds", len(found), border=True, height="stretch")
-        st.metric("Last loss", f"{last.loss:.4f}", change, delta_color="inverse", border=True, height="stretch")
+        st.metric("Last loss", last.loss_text, change, delta_color="inverse", border=True, height="stretch")
         st.metric(
             "Participants", f"{len(last.participants)} of {len(hub_data.buildings())}", border=True, height="stretch"
         )

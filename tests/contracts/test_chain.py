@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,30 @@ def test_fees_stay_zero(chain: str) -> None:
     block = rpc(chain, "eth_getBlockByNumber", "latest", False).json()["result"]
     assert int(block["baseFeePerGas"], 16) == 0
     assert int(rpc(chain, "eth_gasPrice").json()["result"], 16) == 0
+
+
+def test_reads_while_blocks_come_are_all_answered(chain: str) -> None:
+    """The node prunes the state that a read has just been sent to."""
+    world, done = MarketWorld(chain, 1), threading.Event()
+    faults: list[str] = []
+
+    def look() -> None:
+        reader = Ledger(world.deployment)
+        while not done.is_set():
+            try:
+                reader.balance(1)
+            except LedgerError as error:
+                faults.append(str(error))
+
+    readers = [threading.Thread(target=look) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for slot in range(FIRST_SLOT, FIRST_SLOT + 100):
+        world.ledger.advance_to(slot + 1)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert faults == []
 
 
 def test_a_transaction_above_the_protocols_limit_is_refused(chain: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 
 from fl_server import grid as grid_module
 from fl_server import server_app
@@ -119,6 +119,22 @@ def test_one_silent_building_does_not_stop_the_round(monkeypatch: pytest.MonkeyP
     run(FakeGrid([1, silent], lambda m: None if m.metadata.dst_node_id == silent else trained(m)), rounds=1)
     assert [p.building_id for p in reports[0].participants] == ["B1"]
     assert [d.building_id for d in reports[0].dropped] == ["node 2"]
+
+
+def test_an_answer_in_place_of_a_dead_node_counts_for_that_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SuperLink reports a lost node as a reply of its own; the building is named, once, and has no loss."""
+    reports: list[RoundReport] = []
+    monkeypatch.setattr(server_app, "send_report", lambda _url, report: reports.append(report))
+
+    def from_superlink(message: Message) -> Message:
+        reply = Message(error=Error(code=3, reason="node unavailable"), reply_to=message)
+        reply.metadata.__dict__["_src_node_id"] = 1
+        return reply
+
+    with pytest.raises(RunError, match=r"node [56]: failed: node unavailable"):
+        run(FakeGrid([5, 6], from_superlink), rounds=1)
+    assert sorted(d.building_id for d in reports[0].dropped) == ["node 5", "node 6"]
+    assert (reports[0].loss, reports[0].loss_text) == (None, "-")
 
 
 def test_too_few_buildings_fail_the_run_in_time() -> None:

@@ -22,10 +22,14 @@ class Rounds:
         self.participants: list[Participant] = []
         self.dropped: list[Dropped] = []
         self.nodes = list(nodes)
-        self.strategy = BuildingFedAvg(3, SHAPES, self._note, lambda _grid: self.nodes)
+        self.strategy = BuildingFedAvg(3, SHAPES, self._note, lambda _grid: self.nodes, _sender)
 
     def _note(self, _round: int, participants: list[Participant], dropped: list[Dropped]) -> None:
         self.participants, self.dropped = participants, dropped
+
+
+def _sender(message: Message) -> int:
+    return message.metadata.src_node_id
 
 
 class NoGrid:

@@ -1,0 +1,30 @@
+"""Every benchmark runs and writes what it prints."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from benchmarks import _table
+
+NAMES = sorted(path.stem for path in (Path(__file__).parents[1] / "benchmarks").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_writes_its_table(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module(f"benchmarks.{name}")
+    monkeypatch.setattr(module, "REPEATS", 1)
+    monkeypatch.setattr(module, "MINUTES", 60 * 1440, raising=False)
+    module.main(str(tmp_path / "out.json"))
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert len(rows) >= 2
+    assert all(row["median_ms"] > 0 and row["ratio"] > 0 for row in rows)
+
+
+def test_sides_are_run_by_turns_and_the_first_turn_does_not_count() -> None:
+    order: list[str] = []
+    times = _table.measure({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
+    assert order == ["a", "b"] * 3
+    assert set(times) == {"a", "b"}
+    assert _table.against({"a": 2.0, "b": 3.0}, "a")[1] == {"what": "b", "median_ms": 3.0, "ratio": 1.5}
