@@ -14,20 +14,23 @@ ICON = (
 
 
 def pages() -> dict[str, list[st.Page]]:
-    """All pages under their headings."""
+    """All pages under their headings.
+
+    Not in a folder `pages`: a new server would run those files by themselves until this function was called once.
+    """
     return {
-        "": [st.Page("pages/overview.py", title="Grid overview", icon=":material/hub:", default=True)],
+        "": [st.Page("views/overview.py", title="Grid overview", icon=":material/hub:", default=True)],
         "Operate": [
-            st.Page("pages/buildings.py", title="Buildings", icon=":material/apartment:"),
-            st.Page("pages/forecasts.py", title="Forecasts", icon=":material/query_stats:"),
-            st.Page("pages/alerts.py", title="Alerts", icon=":material/notifications:"),
+            st.Page("views/buildings.py", title="Buildings", icon=":material/apartment:"),
+            st.Page("views/forecasts.py", title="Forecasts", icon=":material/query_stats:"),
+            st.Page("views/alerts.py", title="Alerts", icon=":material/notifications:"),
         ],
         "Market": [
-            st.Page("pages/trading.py", title="Trading", icon=":material/swap_horiz:"),
-            st.Page("pages/wallet.py", title="Wallet", icon=":material/account_balance_wallet:"),
+            st.Page("views/trading.py", title="Trading", icon=":material/swap_horiz:"),
+            st.Page("views/wallet.py", title="Wallet", icon=":material/account_balance_wallet:"),
         ],
         "Learning": [
-            st.Page("pages/rounds.py", title="Federated rounds", icon=":material/network_intelligence_history:")
+            st.Page("views/rounds.py", title="Federated rounds", icon=":material/network_intelligence_history:")
         ],
     }
 

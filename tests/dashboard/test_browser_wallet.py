@@ -47,6 +47,7 @@ def join(shopper: Shopper) -> None:
     """Connect, bring the wallet to the market's chain, become a member, get test money."""
     page = shopper.page
     page.goto(f"{shopper.url}/wallet")
+    expect(page.get_by_role("link", name="Federated rounds")).to_be_visible()  # the first visit to a new server
     page.get_by_role("button", name="Connect Test wallet").click()
     expect(page.get_by_text("Your wallet is on chain 1;")).to_be_visible()
     page.get_by_role("button", name="Switch to the market's chain").click()

@@ -19,7 +19,7 @@ def open_page(name: str) -> AppTest:
     app = AppTest.from_file(str(APP), default_timeout=20)
     app.run()  # registers the pages: without it, switch_page would run the page without the gate in app.py
     if name != "overview":
-        app.switch_page(f"pages/{name}.py").run()
+        app.switch_page(f"views/{name}.py").run()
     assert not app.exception, app.exception
     return app
 
