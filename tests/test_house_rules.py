@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-REGISTRIES = re.compile(r"(?i)(pypi|pythonhosted|npmjs|registry\.npm|deb\.debian)\.(org|com)|/simple/|\"resolved\":")
-KEYS = re.compile(r"BEGIN [A-Z ]*PRIVATE KEY|(?i:private_key|privkey)\s*=\s*[\"']0x[0-9a-f]{64}")
+REGISTRIES = re.compile(
+    r"(?i)(pypi|pythonhosted|npmjs|registry\.npm|deb\.debian)\.(org|com)|/simp" r"le/|\"resol" r"ved\":"
+)
+KEYS = re.compile(r"BEGIN [A-Z ]*PRIVATE" r" KEY|(?i:private_key|privkey)\s*=\s*[\"']0x[0-9a-f]{64}")
 
 
 def tracked() -> list[Path]:
@@ -30,7 +32,7 @@ def texts() -> list[tuple[str, str]]:
 
 
 def test_no_registry_address_machine_path_or_key() -> None:
-    places = [str(ROOT) + "/", str(Path.home()) + "/"]
+    places = [f"{folder}/" for folder in (ROOT, Path.home()) if folder != Path("/")]
     for name, text in texts():
         assert not REGISTRIES.search(text), f"{name} names a package registry"
         assert not KEYS.search(text), f"{name} holds a key"
