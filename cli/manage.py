@@ -46,13 +46,16 @@ def print_status(home: Home) -> None:
     alive = running_pid(home) is not None
     table = Table("process", "pid", "state", "restarts", title=f"{home.folder} ({'running' if alive else 'stopped'})")
     for name, process in state["processes"].items():
-        words = "running" if alive and process["running"] else "stopped"
-        table.add_row(name, str(process["pid"]), words, str(process["restarts"]))
+        runs = alive and process["running"]
+        table.add_row(
+            name, str(process["pid"]) if runs else "-", "running" if runs else "stopped", str(process["restarts"])
+        )
     console.print(table)
+    if not alive:
+        return
     for name, url in state["urls"].items():
         console.print(f"{name:>10}  {url}")
-    if alive:
-        _print_hub(state["urls"]["hub"])
+    _print_hub(state["urls"]["hub"])
 
 
 def _print_hub(url: str) -> None:
@@ -61,8 +64,9 @@ def _print_hub(url: str) -> None:
     except HubError as error:
         console.print(str(error))
         return
-    for key in ("buildings_reporting", "readings_received", "federated_rounds", "slots_settled", "trades"):
+    for key in ("buildings_reporting", "readings_received", "federated_rounds", "slots_settled"):
         console.print(f"{key.replace('_', ' '):>20}  {summary[key]}")
+    console.print(f"{'trades':>20}  {summary['trades']} (with the utility's)")
 
 
 def print_logs(home: Home, name: str | None, follow: bool) -> None:

@@ -34,7 +34,7 @@ def building_card(building: BuildingState, history: Sequence[Reading], alerted: 
         spark = [-one.grid_kw for one in history[-SPARK_MINUTES:]]
         st.metric(
             "To the grid",
-            f"{-reading.grid_kw:+.1f} kW",
+            f"{-reading.grid_kw:+z.1f} kW",
             _against_forecast(building),
             label_visibility="collapsed",
             chart_data=spark or None,
@@ -57,4 +57,4 @@ def _badge(building: BuildingState, alerted: bool) -> tuple[str, Colour]:
 def _against_forecast(building: BuildingState) -> str | None:
     if building.forecast is None or building.reading is None:
         return None
-    return f"{building.reading.net_flow_kw - building.forecast.net_flow_kw_p50:+.1f} kW vs. forecast"
+    return f"{building.reading.net_flow_kw - building.forecast.net_flow_kw_p50:+z.1f} kW vs. forecast"

@@ -78,7 +78,7 @@ def _utility(grid_kw: float) -> str:
 def _building(building: BuildingState, place: Point, alerted: bool) -> str:
     flow = None if building.reading is None else -building.reading.grid_kw
     kind = "muted" if flow is None else "surplus" if flow >= 0 else "use"
-    value = "no data" if flow is None else f"{flow:+.1f} kW".replace("-", "\N{MINUS SIGN}")
+    value = "no data" if flow is None else f"{flow:+z.1f} kW".replace("-", "\N{MINUS SIGN}")
     return (
         f'<g transform="translate({place[0]:.1f} {place[1]:.1f})"><circle class="card" r="{NODE_RADIUS}"/>'
         f'<circle class="track" r="{NODE_RADIUS}" stroke-width="3"/>{_charge(building)}'

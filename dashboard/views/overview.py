@@ -52,7 +52,7 @@ def _numbers(totals: community.Totals) -> None:
 
 
 def _power(label: str, now_kw: float, recent_kw: list[float], delta_color: Literal["normal", "inverse"]) -> None:
-    change = f"{now_kw - recent_kw[0]:+.1f} kW" if len(recent_kw) > 1 else None
+    change = f"{now_kw - recent_kw[0]:+z.1f} kW" if len(recent_kw) > 1 else None
     st.metric(
         label, f"{now_kw:.1f} kW", change, delta_color=delta_color, chart_data=recent_kw or None, chart_type="area"
     )

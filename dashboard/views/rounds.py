@@ -34,7 +34,7 @@ def rounds() -> None:
 def _numbers(found: list[RoundReport]) -> None:
     last = found[-1]
     losses = [report.loss for report in found if report.loss is not None]
-    change = f"{losses[-1] - losses[-2]:+.4f}" if len(losses) > 1 else None
+    change = f"{losses[-1] - losses[-2]:+z.4f}" if len(losses) > 1 else None
     with st.grid(4, min_column_width=170):
         st.metric("Rounds", len(found), border=True, height="stretch")
         st.metric("Last loss", last.loss_text, change, delta_color="inverse", border=True, height="stretch")
