@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from cli.scenario import Scenario
 
 PROJECT = Path(__file__).parents[1]
+PARTS_FILE = PROJECT / ".venv" / ".microgrid-parts"
+"""Written by the wrapper: all, or building."""
 
 app = typer.Typer(
     name="microgrid",
@@ -216,6 +219,8 @@ def building(
 @app.command()
 def dashboard(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
     """Serve the pages."""
+    if find_spec("streamlit") is None:
+        raise ModuleNotFoundError(name="streamlit")
     from cli.manage import become
     from dashboard.serve import streamlit_command
 
@@ -236,6 +241,15 @@ def main() -> None:
         app(prog_name="microgrid")
     except MicrogridError as error:
         typer.echo(f"microgrid: {error}", err=True)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if not PARTS_FILE.exists() or PARTS_FILE.read_text().strip() == "all":
+            raise
+        typer.echo(
+            f"microgrid: this command needs {error.name}, and only the parts of a building are installed here; "
+            "run MICROGRID_PARTS=all ./microgrid doctor, which installs the rest",
+            err=True,
+        )
         sys.exit(1)
 
 

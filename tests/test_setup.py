@@ -34,18 +34,18 @@ class Machine:
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
-    def start(self) -> subprocess.CompletedProcess[str]:
+    def start(self, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.project / "microgrid", "--help"],
-            env={"PATH": str(self.bin), "HOME": str(self.project)},
+            env={"PATH": str(self.bin), "HOME": str(self.project)} | environment,
             capture_output=True,
             text=True,
             check=False,
         )
 
-    def refusal(self) -> str:
+    def refusal(self, **environment: str) -> str:
         """The one line that says why."""
-        result = self.start()
+        result = self.start(**environment)
         assert (result.returncode, result.stdout) == (1, "")
         assert not (self.project / ".venv").exists()
         return result.stderr.splitlines()[-1]
@@ -91,6 +91,10 @@ def test_no_disk(machine: Machine) -> None:
     machine.program("python3", "exit 0")
     machine.program("df", "printf 'Filesystem 1024-blocks Used Available\\n/dev/x 9000000 8800000 200000 98%% /\\n'")
     assert "MB are free on this disk, 4000 MB are needed; free some space" in machine.refusal()
+
+
+def test_unknown_parts(machine: Machine) -> None:
+    assert machine.refusal(MICROGRID_PARTS="roof") == "microgrid: MICROGRID_PARTS is 'roof'; it must be all or building"
 
 
 def test_first_use_says_how_long_and_how_much(machine: Machine) -> None:
