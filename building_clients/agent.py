@@ -57,6 +57,7 @@ class Agent:
         market: MarketConfig,
         hub: HubClient,
         first_slot: int,
+        contract_address: str | None = None,
     ) -> None:
         self._member = member
         self._wallets = wallets
@@ -66,6 +67,7 @@ class Agent:
         self._clock = clock
         self._market = market
         self._hub = hub
+        self._contract_address = contract_address
         self._forecast: Forecast | None = None
         self._ledger: Ledger | None = None
         slot = clock.slot_at(clock.now())
@@ -109,9 +111,9 @@ class Agent:
         self._hub.post("/api/forecasts", self._forecast.model_dump(mode="json"))
 
     def _connect(self, now: datetime) -> None:
-        """Find the market that the operator announced."""
+        """Find the market that the operator announced; with a pinned contract, no other."""
         if self._ledger is None:
-            self._ledger = Ledger.from_hub(self._hub, self._wallets.owner)
+            self._ledger = Ledger.from_hub(self._hub, self._wallets.owner, self._contract_address)
             log.info("trading on contract %s", self._ledger.domain.contract)
 
     def _fund(self, now: datetime) -> None:

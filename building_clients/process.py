@@ -56,6 +56,8 @@ class BuildingParts:
     """How it learns with the others."""
     market: MarketConfig
     """Tariffs and market rules."""
+    contract_address: str | None
+    """The only contract to trade on; None for the one that the hub announces."""
     hub_url: str
     """Address of the hub."""
     folder: Path
@@ -97,7 +99,18 @@ def _run_threads(
     outbox = Outbox(hub, store, first_seq)
     heartbeat = Heartbeat(store, building, clock, outbox.notify)
     learner = Learner(parts.config.id, parts.folder, store.frame, clock.slot_minutes)
-    agent = Agent(parts.number, wallets, store, building, learner, clock, parts.market, hub, first_slot)
+    agent = Agent(
+        parts.number,
+        wallets,
+        store,
+        building,
+        learner,
+        clock,
+        parts.market,
+        hub,
+        first_slot,
+        parts.contract_address,
+    )
     rendezvous = Path(tempfile.mkdtemp(prefix="microgrid-"))
     trainer = TrainerServer(learner, rendezvous / "trainer.sock")
     command, environment = parts.supernode(parts.config.id, rendezvous / "trainer.sock", parts.folder)

@@ -24,6 +24,7 @@ def start_building(scenario: Scenario, building_id: str, home: Path) -> None:
         history=scenario.history,
         learning=scenario.learning,
         market=scenario.market,
+        contract_address=scenario.chain.contract_address,
         hub_url=scenario.hub.url,
         folder=home / "buildings" / building_id,
         supernode=lambda name, path, folder: (

@@ -54,10 +54,10 @@ class House:
         self.simulation = BuildingSimulation(BuildingConfig(id="B1"), Steady())  # type: ignore[arg-type]  # live only
         self.agent = self.new_agent(folder)
 
-    def new_agent(self, folder: Path) -> Agent:
+    def new_agent(self, folder: Path, contract_address: str | None = None) -> Agent:
         learner = Learner("B1", folder, self.store.frame, 15)
         parts = (self.store, self.simulation, learner, self.clock, MarketConfig(), self.client, self.slot)
-        return Agent(1, self.wallets, *parts)
+        return Agent(1, self.wallets, *parts, contract_address)
 
     def announce(self) -> None:
         answer = self.hub.http.put("/api/market", json=self.world.deployment.model_dump(mode="json"))
@@ -167,3 +167,15 @@ def test_what_no_buyer_took_is_offered_to_the_neighbours(house: House) -> None:
     offers = house.hub.http.get("/api/offers").json()
     assert [(one["order"]["slot"], one["order"]["energy_wh"]) for one in offers] == [(house.slot, 1000)]
     assert offers[0]["order"]["expiry_slot"] == house.slot + 4
+
+
+def test_a_pinned_contract_is_the_only_one(house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A hub that announces another market gets no order and no money."""
+    house.announce()
+    house.agent = house.new_agent(tmp_path, "0x" + "ab" * 20)
+    house.step(13.95)
+    assert f"the hub announces contract {house.world.deployment.contract}" in caplog.text
+    assert house.orders() == []
+    house.agent = house.new_agent(tmp_path, house.world.deployment.contract.lower())
+    house.step(13.96)
+    assert len(house.orders()) == 1
