@@ -37,6 +37,7 @@ class Rounds:
         return [RoundReport.model_validate_json(payload) for payload in reversed(payloads)]
 
     def count(self) -> int:
-        """Reported rounds of all runs [1]"""
+        """Rounds of all runs in which at least one building's weights were averaged [1]"""
+        examples = func.json_extract(tables.rounds.c.payload, "$.num_examples")
         with self._database.read() as connection:
-            return connection.execute(select(func.count()).select_from(tables.rounds)).scalar_one()
+            return connection.execute(select(func.count()).select_from(tables.rounds).where(examples > 0)).scalar_one()

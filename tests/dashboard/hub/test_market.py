@@ -250,7 +250,9 @@ def test_rounds_are_stored_once(hub: httpx.Client) -> None:
     hub.post("/api/rounds", json=round_report(2))
     assert [entry["round"] for entry in hub.get("/api/rounds").json()] == [1, 2]
     assert hub.get("/api/rounds").json()[0]["participants"][0]["building_id"] == "B1"
-    assert hub.get("/api/summary").json()["federated_rounds"] == 2
+    hub.post("/api/rounds", json=round_report(3, participants=[], num_examples=0, loss=None))
+    assert hub.get("/api/rounds").json()[2]["loss"] is None
+    assert hub.get("/api/summary").json()["federated_rounds"] == 2  # nobody took part in the third
     assert hub.post("/api/rounds", json=round_report(3, loss="0.4")).status_code == 422
     assert hub.post("/api/rounds", json=round_report(2**63)).status_code == 422
 
