@@ -185,10 +185,12 @@ class Community:
     # ---- stop
 
     async def _wind_down(self, reason: str) -> dict[str, Any]:
-        """Buildings first, so that their last readings arrive; then the operator; the books while hub and chain run."""
+        """First the SuperLink, so that no half round is reported; then the buildings, so that their last readings
+        arrive; then the operator; the books are audited while hub and chain still run."""
         self._tell("stopping ...")
         self._stopping = True
         names = [child.name for child in self._supervisor.children]
+        await self._supervisor.stop(["superlink"])
         await self._supervisor.stop([name for name in names if name.startswith("building-")])
         await self._supervisor.stop(["operator"])
         figures = await self._figures() if reason != "failed" else {}
