@@ -30,7 +30,7 @@ def network_svg(buildings: Sequence[BuildingState], flows: Sequence[Flow], alert
     trades = "".join(_trade(numbers[flow.seller], numbers[flow.buyer]) for flow in flows if _both(flow, numbers))
     nodes = "".join(_building(building, places[building.id], building.id in alerted) for building in buildings)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{VIEW}" role="img" '
+        f'<svg style="min-width: 36rem" xmlns="http://www.w3.org/2000/svg" viewBox="{VIEW}" role="img" '
         f'aria-label="Energy flows of the community">{_glow()}<g>{grid}{spokes}</g><g>{trades}</g>'
         f"{_sun(totals.solar_kw, totals.use_kw)}{_utility(totals.grid_kw)}<g>{nodes}</g></svg>"
     )
