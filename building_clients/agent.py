@@ -154,12 +154,12 @@ class Agent:
         self._hub.post("/api/meter-readings", signed.model_dump(mode="json"))
 
     def _bid(self, now: datetime) -> None:
-        """Send one order for the next slot, a little before its gate closes."""
+        """Send one order for the next slot, a little before its gate closes; who comes later takes the next one."""
         slot = max(self._next_bid, self._clock.slot_at(now) + 1)
-        margin_s = self._market.gate_closure_seconds + BID_MARGIN_WALL_S * self._clock.speed
-        if now < self._clock.slot_start(slot) - timedelta(seconds=margin_s):
+        closure = self._clock.slot_start(slot) - timedelta(seconds=self._market.gate_closure_seconds)
+        if now < closure - timedelta(seconds=BID_MARGIN_WALL_S * self._clock.speed):
             return
-        bid = self._decide(slot)
+        bid = self._decide(slot) if now < closure else None
         if bid is not None:
             self._send_order(bid, slot, slot)
         self._next_bid = slot + 1

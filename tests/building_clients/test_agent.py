@@ -119,6 +119,17 @@ def test_the_surplus_is_offered_in_the_auction_once(house: House) -> None:
     assert recover_order_signer(signed, house.world.ledger.domain) == house.wallets.owner.address
 
 
+def test_who_comes_after_the_gate_has_closed_waits_for_the_next(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.announce()
+    house.step(14.2)
+    assert house.orders() == []
+    assert "refused" not in caplog.text
+    house.step(28.95)
+    assert [one["order"]["slot"] for one in house.hub.http.get(f"/api/orders?slot={house.slot + 2}").json()] == [
+        house.slot + 2
+    ]
+
+
 def test_the_meter_reports_every_slot_once_with_its_own_key(house: House) -> None:
     house.announce()
     house.record(START + minutes(32))
