@@ -50,7 +50,9 @@ MAX_BODY = 4 * 1024 * 1024
 MAX_GAS = 16_777_216
 """Most gas of a transaction on real chains (EIP-7825)"""
 GAS_FIELD = {1: 3, 2: 4}
-"""Place of the gas limit in typed transactions (EIP-2930, EIP-1559); in untyped ones it is 2."""
+"""Place of the gas limit in the typed transactions that are served (EIP-2930, EIP-1559); in untyped ones it is 2."""
+FIRST_LIST = 0xC0
+"""An untyped transaction is an RLP list and starts with this or more; below is a type (EIP-2718)."""
 RECEIPT_TRIES, RECEIPT_PAUSE_S = 400, 0.005
 """A transaction is mined a moment after the node took it; one that waits for an earlier nonce is mined later."""
 
@@ -191,8 +193,8 @@ class Gateway:
         params = call.get("params")
         if not isinstance(params, list) or len(params) != 1 or not isinstance(params[0], str):
             return _error(call.get("id"), INVALID_REQUEST, "eth_sendRawTransaction takes one signed transaction")
-        if _gas_limit(params[0]) > MAX_GAS:
-            return _error(call.get("id"), INVALID_REQUEST, f"the transaction's gas limit is above {MAX_GAS}")
+        if (reason := _refusal(params[0])) is not None:
+            return _error(call.get("id"), INVALID_REQUEST, reason)
         async with self._order:
             number = self._journal.add(params[0])
             answer = await self._forward(call)
@@ -215,15 +217,18 @@ class Gateway:
         return (await self._http.post("/", json=call)).json()
 
 
-def _gas_limit(raw: str) -> int:
-    """Gas limit of a signed transaction; 0 when it cannot be read, so that the node refuses it in its own words."""
+def _refusal(raw: str) -> str | None:
+    """Why a signed transaction is not taken; None when it is, or cannot be read: the node refuses that by itself."""
     try:
         data = bytes.fromhex(raw.removeprefix("0x"))
-        typed = data[0] < 0xC0
+        typed = data[0] < FIRST_LIST
+        if typed and data[0] not in GAS_FIELD:
+            return f"transactions of type {data[0]} are not served here; send an EIP-1559 one (type 2)"
         fields = rlp.decode(data[1:] if typed else data)
-        return int.from_bytes(fields[GAS_FIELD[data[0]] if typed else 2], "big")
-    except (ValueError, IndexError, KeyError, TypeError, rlp.exceptions.RLPException):
-        return 0
+        gas = int.from_bytes(fields[GAS_FIELD[data[0]] if typed else 2], "big")
+    except (ValueError, IndexError, TypeError, rlp.exceptions.RLPException):
+        return None
+    return f"the transaction's gas limit is above {MAX_GAS}" if gas > MAX_GAS else None
 
 
 def _call(method: str, *params: Any) -> dict[str, Any]:

@@ -113,6 +113,16 @@ def test_a_transaction_above_the_protocols_limit_is_refused(chain: str) -> None:
     assert web3.eth.get_transaction_count(account.address) == 0
 
 
+def test_a_transaction_of_another_type_does_not_slip_past_the_limit(chain: str) -> None:
+    account = Account.create()
+    grant = account.sign_authorization({"chainId": 31337, "address": account.address, "nonce": 1})
+    fees = {"maxFeePerGas": 0, "maxPriorityFeePerGas": 0, "data": "0x", "accessList": [], "authorizationList": [grant]}
+    fields = {"type": 4, "chainId": 31337, "nonce": 0, "to": account.address, "value": 0, "gas": 20_000_000}
+    raw = "0x" + bytes(account.sign_transaction(fields | fees).raw_transaction).hex()
+    answer = rpc(chain, "eth_sendRawTransaction", raw).json()
+    assert "transactions of type 4 are not served here" in answer["error"]["message"]
+
+
 def test_another_chain_is_refused(chain: str) -> None:
     with pytest.raises(LedgerError, match=r"has id 31337, the scenario says chain\.chain_id = 5"):
         connect(chain, 5)
