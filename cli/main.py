@@ -220,7 +220,7 @@ def building(
 def dashboard(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
     """Serve the pages."""
     if find_spec("streamlit") is None:
-        raise ModuleNotFoundError(name="streamlit")
+        raise ModuleNotFoundError("No module named 'streamlit'", name="streamlit")
     from cli.manage import become
     from dashboard.serve import streamlit_command
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,15 +26,16 @@ def train(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None
     run_id = start_run(PROJECT, home.flwr, run_overrides(scenario))
     limit_s = learning.node_wait_seconds + learning.rounds * (learning.round_timeout_seconds + 60) + 120
     deadline, seen = time.monotonic() + limit_s, 0
-    while time.monotonic() < deadline:
-        status = run_status(home.flwr, run_id)
-        reports = _reports(scenario.hub.url, run_id)
-        for report in reports[seen:]:
-            on_round(report)
-        seen = len(reports)
-        if status.startswith("finished"):
-            return RunResult(run_id=run_id, status=status)
-        time.sleep(POLL_S)
+    with closing(HubClient(scenario.hub.url)) as hub:
+        while time.monotonic() < deadline:
+            status = run_status(home.flwr, run_id)
+            reports = _reports(hub, run_id)
+            for report in reports[seen:]:
+                on_round(report)
+            seen = len(reports)
+            if status.startswith("finished"):
+                return RunResult(run_id=run_id, status=status)
+            time.sleep(POLL_S)
     raise FederationError(f"run {run_id} is not over after {limit_s} s; see ./microgrid logs superlink")
 
 
@@ -52,9 +54,9 @@ def run_overrides(scenario: Scenario) -> dict[str, str | int | float]:
     }
 
 
-def _reports(hub_url: str, run_id: str) -> list[RoundReport]:
+def _reports(hub: HubClient, run_id: str) -> list[RoundReport]:
     try:
-        known = [RoundReport.model_validate(report) for report in HubClient(hub_url).get("/api/rounds")]
+        known = [RoundReport.model_validate(report) for report in hub.get("/api/rounds")]
         return [report for report in known if report.run_id == run_id]
     except HubError:
         return []

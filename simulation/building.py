@@ -31,7 +31,8 @@ class BuildingSimulation:
         """The reading of the minute that starts at `moment`; advances the battery."""
         load_kw, pv_kw = self._source.minute(moment)
         load_kw, pv_kw = _rounded(load_kw), _rounded(pv_kw)
-        battery_kw, soc = self._advance(_rounded(pv_kw - load_kw))
+        net_flow_kw = _rounded(pv_kw - load_kw)
+        battery_kw, soc = self._advance(net_flow_kw)
         return Reading(
             building_id=self._id,
             seq=seq,
@@ -41,7 +42,7 @@ class BuildingSimulation:
             battery_kw=battery_kw,
             soc=soc,
             grid_kw=_rounded(load_kw - pv_kw + battery_kw),
-            net_flow_kw=_rounded(pv_kw - load_kw),
+            net_flow_kw=net_flow_kw,
         )
 
     def readings_before(self, until: datetime, days: int) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -26,6 +25,7 @@ from fl_server.run import (
 )
 from simulation.clock import slot_index
 from tests.building_clients.synthetic import SLOT_MINUTES, after, readings
+from tests.contracts.chain_process import free_port
 
 ROOT = Path(__file__).parents[2]
 OVERRIDES: dict[str, str | int | float] = {
@@ -38,11 +38,6 @@ OVERRIDES: dict[str, str | int | float] = {
     "hub-url": "",
 }
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
