@@ -89,7 +89,7 @@ def to_series(readings: pd.DataFrame, slot_minutes: int) -> Series:
 def _without_gaps(values: np.ndarray, per_day: int) -> np.ndarray:
     if not np.isfinite(values[:per_day]).all():
         values = np.concatenate([pd.Series(values[:per_day]).interpolate(limit_direction="both"), values[per_day:]])
-    for index in np.flatnonzero(~np.isfinite(values)):
+    for index in np.flatnonzero(~np.isfinite(values)).tolist():
         values[index] = values[index - per_day]
     if not np.isfinite(values).all():
         raise TrainError("net_flow_kw holds values that are no numbers; check the meter or the recording")
