@@ -8,6 +8,12 @@ from typing import NamedTuple
 
 from simulation.errors import MicrogridError
 
+SET_UP = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "CREATE TABLE IF NOT EXISTS transactions "
+    "(number INTEGER PRIMARY KEY, raw TEXT NOT NULL, state INTEGER NOT NULL, timestamp INTEGER)",
+)
 PENDING, ACCEPTED, REFUSED = 0, 1, 2
 
 
@@ -31,13 +37,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS transactions "
-                "(number INTEGER PRIMARY KEY, raw TEXT NOT NULL, state INTEGER NOT NULL, timestamp INTEGER)"
-            )
+            self._database = _open(path)
         except sqlite3.DatabaseError as error:
             raise JournalError(
                 f"{path}: not a readable journal ({error}); restore a backup, or move it away to start an empty chain"
@@ -71,3 +71,14 @@ class Journal:
         self._database.execute(
             "UPDATE transactions SET state = ?, timestamp = ? WHERE number = ?", (state, timestamp, number)
         )
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        for statement in SET_UP:
+            database.execute(statement)
+    except sqlite3.DatabaseError:
+        database.close()
+        raise
+    return database

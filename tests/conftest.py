@@ -1,11 +1,17 @@
-"""A real chain for the tests of the market: the gateway with its node, as its own process."""
+"""What all tests share: a real chain (the gateway with its node, as its own process), and quiet imports."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.contracts.chain_process import ChainProcess
+
+# The pages' data functions are cached for a Streamlit server; outside of one Streamlit says so about each of them.
+logging.getLogger("streamlit.runtime.caching.cache_data_api").addFilter(
+    lambda record: not record.getMessage().startswith("No runtime found")
+)
 
 
 @pytest.fixture(scope="session")

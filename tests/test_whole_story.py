@@ -12,6 +12,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def test_replayed_chain_agrees_with_the_hub(chain_after: str, home: Path) -> Non
     events = [event["args"] for event in contract.events.EnergyTransferred().get_logs(from_block=0)]
     on_chain = sorted((e["slot"], e["seller"], e["buyer"], e["energyWh"], e["cost"], e["proceeds"]) for e in events)
     columns = "slot, seller, buyer, energy_wh, cost, proceeds"
-    with sqlite3.connect(home / "state" / "hub" / "hub.sqlite3") as database:
+    with closing(sqlite3.connect(home / "state" / "hub" / "hub.sqlite3")) as database:
         in_hub = sorted(database.execute(f"SELECT {columns} FROM trades").fetchall())
     assert in_hub == on_chain
     assert any(seller and buyer for _, seller, buyer, *_ in on_chain)

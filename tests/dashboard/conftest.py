@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 import pytest
@@ -11,9 +10,6 @@ import streamlit as st
 from dashboard import hub_data
 from tests.contracts.chain_process import free_port
 from tests.dashboard.hub_server import HubServer, RecordedChain, fill
-
-# The data functions are cached for a Streamlit server; outside of one Streamlit says so about each of them.
-logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
 
 
 @pytest.fixture(scope="session")
