@@ -22,7 +22,7 @@ from contracts.orders import Order, Side, sign_order
 from contracts.sender import LedgerError
 from contracts.settings import MarketConfig
 from contracts.units import to_base_units
-from simulation.building import BuildingSimulation
+from simulation.building import Building
 from simulation.clock import SimClock
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Agent:
         member: int,
         wallets: Wallets,
         store: ReadingsStore,
-        building: BuildingSimulation,
+        building: Building,
         learner: Learner,
         clock: SimClock,
         market: MarketConfig,

@@ -12,6 +12,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +29,11 @@ from contracts.hub_client import HubClient
 from contracts.keys import load_or_create_key
 from contracts.member import Member
 from contracts.settings import MarketConfig
-from simulation.building import BuildingSimulation
+from simulation.building import Building
 from simulation.clock import SimClock
 from simulation.files import write_atomically
+from simulation.reading import Reading
 from simulation.settings import BuildingConfig, HistoryConfig, SiteConfig
-from simulation.simulator import BuildingSource
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class BuildingParts:
 
     config: BuildingConfig
     """The building itself."""
+    open_building: Callable[[Reading | None, SimClock], Building]
+    """(newest reading, clock) -> the building's physics: simulated, replayed or measured."""
     number: int
     """Its member number on the contract, from 1."""
     site: SiteConfig
@@ -66,7 +69,7 @@ class BuildingParts:
     """(building id, trainer socket, folder) -> command and environment of its SuperNode."""
 
 
-def run_building(parts: BuildingParts, source: BuildingSource) -> None:
+def run_building(parts: BuildingParts) -> None:
     """Run one building until SIGTERM or SIGINT. Raises HubError when no hub answers at the start."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,17 +81,19 @@ def run_building(parts: BuildingParts, source: BuildingSource) -> None:
     hub = HubClient(parts.hub_url)
     hub.wait_until_up(HUB_WAIT_S)
     clock = SimClock.model_validate(hub.get("/api/clock"))
-    with ReadingsStore(parts.folder / "readings.csv", parts.config.id) as store:
-        building = BuildingSimulation(parts.config, source, store.last())
+    with (
+        ReadingsStore(parts.folder / "readings", parts.config.id) as store,
+        closing(parts.open_building(store.last(), clock)) as building,
+    ):
         backfill(store, building, floor_minute(clock.now()), parts.history.backfill_days)
         _run_threads(parts, store, building, wallets, clock, hub, stop)
-    log.info("stopped; %d readings in %s", store.count, store.path)
+    log.info("stopped; %d readings in %s", store.count, store.folder)
 
 
 def _run_threads(
     parts: BuildingParts,
     store: ReadingsStore,
-    building: BuildingSimulation,
+    building: Building,
     wallets: Wallets,
     clock: SimClock,
     hub: HubClient,

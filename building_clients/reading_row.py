@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from simulation.reading import Reading
 
-COLUMNS = ("seq", "timestamp", "load_kw", "pv_kw", "battery_kw", "soc", "grid_kw", "net_flow_kw")
+COLUMNS = ("seq", "timestamp", "load_kw", "pv_kw", "battery_kw", "soc", "grid_kw", "net_flow_kw", "quality")
 HEADER = (",".join(COLUMNS) + "\n").encode()
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -22,15 +22,24 @@ def format_reading(reading: Reading) -> bytes:
         reading.soc,
         reading.grid_kw,
         reading.net_flow_kw,
+        reading.quality,
     )
 
 
 def format_row(
-    seq: int, time: str, load: float, pv: float, battery: float, soc: float | None, grid: float, net: float
+    seq: int,
+    time: str,
+    load: float,
+    pv: float,
+    battery: float,
+    soc: float | None,
+    grid: float,
+    net: float,
+    quality: str,
 ) -> bytes:
     """Powers with 4 decimals [kW], state of charge with 5 [1] or empty when there is no battery (None or NaN)."""
     charge = "" if soc is None or soc != soc else f"{soc:.5f}"
-    return f"{seq},{time},{load:.4f},{pv:.4f},{battery:.4f},{charge},{grid:.4f},{net:.4f}\n".encode()
+    return f"{seq},{time},{load:.4f},{pv:.4f},{battery:.4f},{charge},{grid:.4f},{net:.4f},{quality}\n".encode()
 
 
 def parse_row(building_id: str, line: bytes) -> Reading:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from building_clients.readings_store import ReadingsStore
-from simulation.building import BuildingSimulation
+from simulation.building import MINUTE, Building
 from simulation.clock import SimClock
 
 log = logging.getLogger(__name__)
 
-MINUTE = timedelta(minutes=1)
+IDLE_S = 0.05
+"""Shortest pause between two looks [wall s]"""
 
 
 def floor_minute(moment: datetime) -> datetime:
@@ -21,21 +22,21 @@ def floor_minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
-def backfill(store: ReadingsStore, building: BuildingSimulation, until: datetime, days: int) -> int:
+def backfill(store: ReadingsStore, building: Building, until: datetime, days: int) -> int:
     """On first start, write `days` of history before `until`; returns the number of rows written."""
     if store.count or not days:
         return 0
-    history = building.readings_before(until, days)
-    store.extend(history)
-    log.info("wrote %d minutes of history (%d days) to %s", len(history), days, store.path)
-    return len(history)
+    for chunk in building.history(until, days):
+        store.extend(chunk)
+    log.info("wrote %d minutes of history (%d days) to %s", store.count, days, store.folder)
+    return store.count
 
 
 class Heartbeat:
     """Records each minute when it is over. Minutes missed while the process was down are made up at once."""
 
     def __init__(
-        self, store: ReadingsStore, building: BuildingSimulation, clock: SimClock, on_reading: Callable[[], None]
+        self, store: ReadingsStore, building: Building, clock: SimClock, on_reading: Callable[[], None]
     ) -> None:
         self._store = store
         self._building = building
@@ -50,15 +51,17 @@ class Heartbeat:
         while not self._stop.is_set():
             if self.record_finished_minutes():
                 self._on_reading()
-            self._stop.wait(max(0.0, self._clock.seconds_until(self._next + MINUTE)))
+            self._stop.wait(max(IDLE_S, self._clock.seconds_until(self._next + MINUTE)))
 
     def record_finished_minutes(self) -> int:
-        """Append a reading for every minute that is over by now; returns how many."""
+        """Append a reading for every minute that is over and known by now; returns how many. A gap stays a gap."""
         count = 0
-        while self._next + MINUTE <= self._clock.now() and not self._stop.is_set():
-            self._store.append(self._building.step(self._next, self._store.count))
+        while self._next + MINUTE <= self._building.known_until(self._clock.now()) and not self._stop.is_set():
+            reading = self._building.step(self._next, self._store.count)
+            if reading is not None:
+                self._store.append(reading)
+                count += 1
             self._next += MINUTE
-            count += 1
         return count
 
     def stop(self) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from building_clients.process import BuildingParts, run_building
 from cli.scenario import Scenario
 from fl_server.run import flower_environment, supernode_command
-from simulation.replay import ReplayedBuilding, assign_files, read_replay_folder
+from simulation.building import Building, BuildingSimulation
+from simulation.clock import SimClock
+from simulation.measured import MeasuredBuilding
+from simulation.reading import Reading
+from simulation.recording import read_recording
+from simulation.replay import ReplayedBuilding, assign_files, recordings_in
 from simulation.settings import BuildingConfig
 from simulation.simulator import BuildingSource, SimulatedBuilding
 
@@ -16,9 +22,9 @@ from simulation.simulator import BuildingSource, SimulatedBuilding
 def start_building(scenario: Scenario, building_id: str, home: Path) -> None:
     """Run one building of the scenario until it is told to stop."""
     config = scenario.building_by_id(building_id)
-    source = source_of(scenario, config)
     parts = BuildingParts(
         config=as_replayed(config) if scenario.replay.directory else config,
+        open_building=opener(scenario, config, home / "buildings" / building_id),
         number=scenario.member_number(building_id),
         site=scenario.site,
         history=scenario.history,
@@ -32,20 +38,33 @@ def start_building(scenario: Scenario, building_id: str, home: Path) -> None:
             flower_environment(folder / "flwr"),
         ),
     )
-    run_building(parts, source)
+    run_building(parts)
+
+
+def opener(scenario: Scenario, config: BuildingConfig, folder: Path) -> Callable[[Reading | None, SimClock], Building]:
+    """How the building's physics is made once its newest reading and the clock are known. Raises ReplayError early."""
+    if config.meter is not None:
+        return lambda last, clock: MeasuredBuilding(config, clock, folder, last)
+    source = source_of(scenario, config)
+    used = as_replayed(config) if scenario.replay.directory else config
+    return lambda last, clock: BuildingSimulation(used, source, last)
 
 
 def source_of(scenario: Scenario, config: BuildingConfig) -> BuildingSource:
     """The recording that belongs to the building when the scenario replays one, else the simulator."""
     if scenario.replay.directory is None:
         return SimulatedBuilding(config, scenario.site, scenario.clock.seed)
-    files = assign_files(read_replay_folder(Path(scenario.replay.directory)), scenario.building)
-    return ReplayedBuilding(files[config.id], config.replay, scenario.replay)
+    file = assign_files(recordings_in(Path(scenario.replay.directory)), scenario.building)[config.id]
+    return ReplayedBuilding(read_recording(file, scenario.replay.timezone), config.replay)
 
 
 def as_replayed(config: BuildingConfig) -> BuildingConfig:
     """What is simulated next to recorded measurements: only the battery that `replay` declares."""
-    battery = {"battery_capacity_kwh": config.replay.battery_capacity_kwh, "battery_power_kw": None}
+    battery = {
+        "battery_capacity_kwh": config.replay.battery_capacity_kwh,
+        "battery_charge_kw": None,
+        "battery_discharge_kw": None,
+    }
     return config.model_copy(update=battery)
 
 

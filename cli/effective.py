@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cli.scenario import Scenario, ScenarioError, load_scenario
 from simulation.catalogue import virtual_building
-from simulation.replay import assign_files, read_replay_folder, replay_start
+from simulation.recording import read_recording
+from simulation.replay import assign_files, recordings_in, replay_start
 from simulation.settings import BuildingConfig
 
 DEFAULT = Path(__file__).parents[1] / "microgrid.toml"
@@ -43,8 +44,9 @@ def _with_buildings(scenario: Scenario, count: int) -> Scenario:
 
 def _at_recorded_time(scenario: Scenario) -> Scenario:
     """Replays begin at a time that was recorded; checks every file that will be played."""
-    files = read_replay_folder(Path(str(scenario.replay.directory)))
-    played = list(assign_files(files, scenario.building).values())
+    files = recordings_in(Path(str(scenario.replay.directory)))
+    assigned = assign_files(files, scenario.building)
+    played = {name: read_recording(file, scenario.replay.timezone) for name, file in assigned.items()}
     start = replay_start(scenario.replay, scenario.clock, scenario.history, scenario.site, played)
     return scenario.model_copy(update={"clock": scenario.clock.model_copy(update={"start": start})})
 

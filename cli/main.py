@@ -142,6 +142,34 @@ def bench(
     run_bench(name, json_file)
 
 
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="Folder with one CSV file per home.")],
+    out: Annotated[Path, typer.Option(help="New folder for the homes in replayable form.")],
+    mapping: Annotated[Path | None, typer.Option(help="TOML file with the keys of the options below.")] = None,
+    files: Annotated[str | None, typer.Option(help="Which files (default: *.csv).")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of the time (default: time).")] = None,
+    time_format: Annotated[str | None, typer.Option(help="Such as '%d.%m.%Y %H:%M' (default: ISO 8601).")] = None,
+    label: Annotated[str | None, typer.Option(help="Is a time the start or the end of its interval?")] = None,
+    timezone: Annotated[str | None, typer.Option(help="Zone of times without offset, such as Europe/Berlin.")] = None,
+    load: Annotated[str | None, typer.Option(help="Column of the load (default: load).")] = None,
+    load_unit: Annotated[str | None, typer.Option(help="kWh, Wh, kW, W, 'kWh counter' or 'Wh counter'.")] = None,
+    solar: Annotated[str | None, typer.Option(help="Column of the solar generation.")] = None,
+    solar_unit: Annotated[str | None, typer.Option(help="As --load-unit.")] = None,
+    separator: Annotated[str | None, typer.Option(help="Between two cells (default: comma).")] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal mark (default: point).")] = None,
+    max_kw: Annotated[float | None, typer.Option(help="What a connection can carry in kW (default: 100).")] = None,
+    latitude: Annotated[float | None, typer.Option(help="Degrees north, to find solar generation at night.")] = None,
+    longitude: Annotated[float | None, typer.Option(help="Degrees east.")] = None,
+) -> None:
+    """Bring recorded homes into the form that --replay plays, and show the quality of the data."""
+    from cli.import_data import import_folder, show
+    from simulation.import_mapping import ImportMapping, load_mapping
+
+    given = {key: value for key, value in locals().items() if key in ImportMapping.model_fields}
+    show(import_folder(source, out, load_mapping(mapping, given)), out)
+
+
 @config_app.command("show")
 def config_show(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
     """Print the scenario with every default filled in."""
@@ -257,10 +285,12 @@ def _context(home: Path, scenario: Path | None) -> tuple[Home, Scenario]:
     """The home, and its scenario unless another file is named."""
     from cli.effective import effective_scenario
     from cli.home import Home
+    from cli.scenario import load_scenario
 
     place = Home(home)
-    known = place.scenario_file if place.scenario_file.exists() else None
-    return place, effective_scenario(scenario or known)
+    if scenario is None and place.scenario_file.exists():
+        return place, load_scenario(place.scenario_file)  # as it was made effective when the home was prepared
+    return place, effective_scenario(scenario)
 
 
 def _process(home: Path, scenario: Path | None) -> tuple[Home, Scenario]:

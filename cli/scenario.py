@@ -53,6 +53,15 @@ class Scenario(Settings):
             raise ValueError(f"two buildings are called {twice[0]!r}; give each [[building]] its own id")
         return self
 
+    @model_validator(mode="after")
+    def _live_meters_live_in_real_time(self) -> Scenario:
+        measured = next((building.id for building in self.building if building.meter is not None), None)
+        if measured is not None and self.clock.speed != 1:
+            raise ValueError(f"building {measured} has a live meter, which needs clock.speed = 1")
+        if measured is not None and self.replay.directory is not None:
+            raise ValueError(f"building {measured} has a live meter and cannot replay; leave out one of them")
+        return self
+
     def building_by_id(self, building_id: str) -> BuildingConfig:
         """The building called `building_id`. Raises ScenarioError when there is none."""
         for building in self.building:

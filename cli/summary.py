@@ -41,8 +41,8 @@ def _in_hub(hub: HubClient, count: int) -> list[EnergyTransfer]:
 
 
 def _rows(home: Home, building_id: str) -> int:
-    path = home.folder / "buildings" / building_id / "readings.csv"
-    return path.read_bytes().count(b"\n") - 1 if path.exists() else 0
+    months = (home.folder / "buildings" / building_id / "readings").glob("*.csv")
+    return sum(month.read_bytes().count(b"\n") - 1 for month in months)
 
 
 def _lost(home: Home, hub: HubClient, building_id: str, rows: int) -> int:

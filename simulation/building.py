@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from simulation.battery import Battery
+from simulation.battery import battery_of
 from simulation.reading import Reading
 from simulation.settings import BuildingConfig
-from simulation.simulator import BuildingSource
+from simulation.simulator import BuildingSource, Flows
 
+MINUTE = timedelta(minutes=1)
 MINUTE_H = 1 / 60
 KW_DECIMALS, SOC_DECIMALS = 4, 5
-C_RATE = 0.5
-"""Default power limit of a battery: half its capacity per hour [1/h]"""
+
+
+class Building(Protocol):
+    """What the rest of a building's process needs of its physics: simulated, replayed or measured."""
+
+    def history(self, until: datetime, days: int) -> Iterator[pd.DataFrame]:
+        """What is known of the `days` before `until`, in chunks of at most a month; seq from 0."""
+
+    def known_until(self, now: datetime) -> datetime:
+        """All minutes that end by then can be asked for; later ones may still change."""
+
+    def step(self, moment: datetime, seq: int) -> Reading | None:
+        """The reading of the minute that starts at `moment`; None when nothing is known of it."""
+
+    def planned_battery_kw(self, net_flow_kw: float, hours: float) -> float:
+        """Mean battery power if the net flow were constant for `hours` from now; > 0 charges; changes nothing [kW]"""
+
+    def close(self) -> None:
+        """Let go of whatever it holds."""
 
 
 class BuildingSimulation:
-    """Turns a source into readings; the battery runs greedy self-consumption and goes on where `last` left it."""
+    """Turns a source into readings, minute by minute or a month at once; goes on where `last` left the battery.
+
+    The battery follows `set_point_kw`, and keeps as much solar energy in the house as it can while that is None.
+    """
 
     def __init__(self, config: BuildingConfig, source: BuildingSource, last: Reading | None = None) -> None:
+        self.set_point_kw: float | None = None
+        """What the planner wants of the battery, > 0 charges [kW]"""
         self._id = config.id
         self._source = source
         soc = config.battery_initial_soc if last is None or last.soc is None else last.soc
-        self._battery = _battery(config, soc)
+        self._battery = battery_of(config, soc)
 
-    def step(self, moment: datetime, seq: int) -> Reading:
-        """The reading of the minute that starts at `moment`; advances the battery."""
-        load_kw, pv_kw = self._source.minute(moment)
-        load_kw, pv_kw = _rounded(load_kw), _rounded(pv_kw)
+    def step(self, moment: datetime, seq: int) -> Reading | None:
+        """The reading of the minute that starts at `moment`, None in a gap of a recording; advances the battery."""
+        flows = self._source.minutes(moment, 1)
+        load_kw, pv_kw = _rounded(flows.load_kw[0]), _rounded(flows.pv_kw[0])
+        if load_kw != load_kw:
+            return None
         net_flow_kw = _rounded(pv_kw - load_kw)
-        battery_kw, soc = self._advance(net_flow_kw)
+        battery_kw, soc = self._advance(net_flow_kw if self.set_point_kw is None else self.set_point_kw)
         return Reading(
             building_id=self._id,
             seq=seq,
@@ -43,46 +70,81 @@ class BuildingSimulation:
             soc=soc,
             grid_kw=_rounded(load_kw - pv_kw + battery_kw),
             net_flow_kw=net_flow_kw,
+            quality=self._source.quality,
         )
 
+    def known_until(self, now: datetime) -> datetime:
+        """Everything up to now: what is simulated or recorded does not change."""
+        return now
+
+    def history(self, until: datetime, days: int) -> Iterator[pd.DataFrame]:
+        """The same as `step` for every minute of the `days` before `until`, as columns of a reading.
+
+        One chunk for each calendar month (UTC), so that memory does not grow with the days; seq from 0.
+        """
+        start, end, seq = until.astimezone(UTC) - timedelta(days=days), until.astimezone(UTC), 0
+        while start < end:
+            stop = min(end, _next_month(start))
+            chunk = self._chunk(start, (stop - start) // MINUTE, seq)
+            yield chunk
+            start, seq = stop, seq + len(chunk)
+
     def readings_before(self, until: datetime, days: int) -> pd.DataFrame:
-        """The same as `step` for every minute of the `days` before `until`, as columns of a reading; seq from 0."""
-        frame = self._source.backfill(until, days)
-        load, pv = frame["load_kw"].round(KW_DECIMALS), frame["pv_kw"].round(KW_DECIMALS)
-        net = (pv - load).round(KW_DECIMALS)
-        stored = [self._advance(value) for value in net.to_numpy().tolist()]
-        battery = np.array([power for power, _ in stored])
-        return pd.DataFrame(
-            {
-                "seq": np.arange(len(frame)),
-                "timestamp": frame["timestamp"],
-                "load_kw": load,
-                "pv_kw": pv,
-                "battery_kw": battery,
-                "soc": [soc for _, soc in stored],
-                "grid_kw": (load - pv + battery).round(KW_DECIMALS),
-                "net_flow_kw": net,
-            }
-        )
+        """The whole `history` at once."""
+        return pd.concat(self.history(until, days), ignore_index=True)
 
     def planned_battery_kw(self, net_flow_kw: float, hours: float) -> float:
         """Mean battery power if the net flow were constant for `hours` from now; > 0 charges; changes nothing [kW]"""
-        return self._battery.greedy_kw(net_flow_kw, hours) if self._battery else 0.0
+        return self._battery.possible_kw(net_flow_kw, hours) if self._battery else 0.0
 
-    def _advance(self, net_flow_kw: float) -> tuple[float, float | None]:
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _chunk(self, start: datetime, count: int, seq: int) -> pd.DataFrame:
+        flows = _known(self._source.minutes(start, count))
+        minute = np.flatnonzero(np.isfinite(flows.load_kw))
+        load, pv = (values[minute].round(KW_DECIMALS) for values in (flows.load_kw, flows.pv_kw))
+        net = (pv - load).round(KW_DECIMALS)
+        battery, soc = self._advance_all(net)
+        first = np.datetime64(start.replace(tzinfo=None), "s")
+        return pd.DataFrame(
+            {
+                "seq": np.arange(seq, seq + len(minute)),
+                "timestamp": pd.DatetimeIndex(first + minute.astype("timedelta64[m]"), tz="UTC"),
+                "load_kw": load,
+                "pv_kw": pv,
+                "battery_kw": battery,
+                "soc": soc,
+                "grid_kw": (load - pv + battery).round(KW_DECIMALS),
+                "net_flow_kw": net,
+                "quality": self._source.quality,
+            }
+        )
+
+    def _advance(self, set_point_kw: float) -> tuple[float, float | None]:
         if self._battery is None:
             return 0.0, None
-        power_kw = self._battery.step(net_flow_kw, MINUTE_H)
-        return _rounded(power_kw) + 0.0, round(self._battery.soc, SOC_DECIMALS)
+        power_kw, soc = self._battery.follow((set_point_kw,), MINUTE_H)[0]
+        return _rounded(power_kw) + 0.0, float(np.round(soc, SOC_DECIMALS))
+
+    def _advance_all(self, net_flow_kw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self._battery is None:
+            return np.zeros(len(net_flow_kw)), np.full(len(net_flow_kw), np.nan)
+        stored = np.array(self._battery.follow(net_flow_kw.tolist(), MINUTE_H)).reshape(-1, 2)
+        return stored[:, 0].round(KW_DECIMALS) + 0.0, stored[:, 1].round(SOC_DECIMALS)
+
+
+def _known(flows: Flows) -> Flows:
+    """A minute counts as known only when both values are."""
+    gap = np.isnan(flows.load_kw) | np.isnan(flows.pv_kw)
+    return Flows(np.where(gap, np.nan, flows.load_kw), flows.pv_kw)
+
+
+def _next_month(moment: datetime) -> datetime:
+    first = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (first + timedelta(days=32)).replace(day=1)
 
 
 def _rounded(power_kw: float) -> float:
-    """As pandas rounds, so that live and back-filled rows are the same bytes [kW]"""
+    """As numpy rounds arrays, so that live and back-filled rows are the same bytes [kW]"""
     return float(np.round(power_kw, KW_DECIMALS))
-
-
-def _battery(config: BuildingConfig, soc: float) -> Battery | None:
-    if config.battery_capacity_kwh == 0:
-        return None
-    power_kw = config.battery_power_kw or C_RATE * config.battery_capacity_kwh
-    return Battery(config.battery_capacity_kwh, power_kw, config.battery_round_trip_efficiency, soc)

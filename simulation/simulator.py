@@ -2,59 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 
 from simulation.load import load_kw
+from simulation.reading import Origin
 from simulation.settings import BuildingConfig, SiteConfig
 from simulation.solar import pv_kw
-from simulation.weather import weather_day
+from simulation.weather import MINUTES_PER_DAY, weather
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Load and solar of consecutive minutes; both arrays have shape (n,), NaN where nothing is known."""
+
+    load_kw: np.ndarray
+    """Mean load of each minute [kW]"""
+    pv_kw: np.ndarray
+    """Mean solar generation of each minute [kW]"""
 
 
 class BuildingSource(Protocol):
-    """Load and solar of one building, minute by minute; the simulator and a recording look the same."""
+    """Load and solar of one building; the simulator and a recording look the same."""
 
-    def minute(self, moment: datetime) -> tuple[float, float]:
-        """(load_kw, pv_kw) of the minute that starts at `moment` [kW]"""
+    quality: str
+    """Where the values come from, as in a reading's `quality`."""
 
-    def backfill(self, until: datetime, days: int) -> pd.DataFrame:
-        """The `days` before `until` as columns timestamp, load_kw, pv_kw [kW]"""
+    def minutes(self, start: datetime, count: int) -> Flows:
+        """`count` minutes from `start` on."""
 
 
 class SimulatedBuilding:
     """A building in simulated weather. The same configuration, seed and minute always give the same values."""
 
     def __init__(self, config: BuildingConfig, site: SiteConfig, seed: int) -> None:
+        self.quality: str = Origin.SIMULATED
         self._config = config
         self._site = site
         self._seed = seed
-        self._day = lru_cache(maxsize=4)(self._simulate)
+        self._days = lru_cache(maxsize=2)(self._simulate)
 
-    def minute(self, moment: datetime) -> tuple[float, float]:
-        """(load_kw, pv_kw) of the minute that starts at `moment` [kW]"""
-        load, pv = self._day(moment.astimezone(UTC).date())
-        index = moment.astimezone(UTC).hour * 60 + moment.minute
-        return float(load[index]), float(pv[index])
+    def minutes(self, start: datetime, count: int) -> Flows:
+        """`count` minutes from `start` on, computed in whole UTC days."""
+        moment = start.astimezone(UTC)
+        first = moment.date()
+        offset = (moment - datetime.combine(first, datetime.min.time(), UTC)) // timedelta(minutes=1)
+        flows = self._days(first, -(-(offset + count) // MINUTES_PER_DAY))
+        cut = slice(offset, offset + count)
+        return Flows(flows.load_kw[cut], flows.pv_kw[cut])
 
-    def backfill(self, until: datetime, days: int) -> pd.DataFrame:
-        """The `days` before `until` as columns timestamp, load_kw, pv_kw [kW]"""
-        start = until.astimezone(UTC) - timedelta(days=days)
-        dates = [start.date() + timedelta(days=offset) for offset in range(days + 1)]
-        frames = [self._frame(day) for day in dates]
-        frame = pd.concat(frames, ignore_index=True)
-        inside = (frame["timestamp"] >= start) & (frame["timestamp"] < until)
-        return frame[inside].reset_index(drop=True)
-
-    def _frame(self, day: date) -> pd.DataFrame:
-        load, pv = self._day(day)
-        times = pd.date_range(pd.Timestamp(day, tz="UTC"), periods=len(load), freq="min")
-        return pd.DataFrame({"timestamp": times, "load_kw": load, "pv_kw": pv})
-
-    def _simulate(self, day: date) -> tuple[np.ndarray, np.ndarray]:
-        weather = weather_day(self._site, self._seed, day)
-        load = load_kw(self._config, self._site, self._seed, weather.times, day)
-        return load, pv_kw(self._config, weather)
+    def _simulate(self, first: date, days: int) -> Flows:
+        sky = weather(self._site, self._seed, first, days)
+        return Flows(load_kw(self._config, self._site, self._seed, sky), pv_kw(self._config, self._seed, sky))

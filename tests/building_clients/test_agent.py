@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from building_clients.agent import Agent, Wallets
@@ -19,6 +20,7 @@ from contracts.orders import Side, SignedOrder, recover_order_signer
 from contracts.settings import MarketConfig
 from simulation.building import BuildingSimulation
 from simulation.settings import BuildingConfig
+from simulation.simulator import Flows
 from tests.contracts.market_world import FEED_IN, FUNDS, RETAIL, MarketWorld
 from tests.dashboard.hub_server import BUILDINGS, START, HandClock, HubServer
 
@@ -28,8 +30,10 @@ SOLAR_KW, LOAD_KW = 5.0, 1.0
 class Steady:
     """A roof and a load that never change."""
 
-    def minute(self, moment: datetime) -> tuple[float, float]:
-        return LOAD_KW, SOLAR_KW
+    quality = "simulated"
+
+    def minutes(self, start: datetime, count: int) -> Flows:
+        return Flows(np.full(count, LOAD_KW), np.full(count, SOLAR_KW))
 
 
 class House:
@@ -51,7 +55,7 @@ class House:
         )
         hub.post("/api/members", member.model_dump(mode="json"))
         self.slot = self.clock.slot_at(START)
-        self.simulation = BuildingSimulation(BuildingConfig(id="B1"), Steady())  # type: ignore[arg-type]  # live only
+        self.simulation = BuildingSimulation(BuildingConfig(id="B1"), Steady())
         self.agent = self.new_agent(folder)
 
     def new_agent(self, folder: Path, contract_address: str | None = None) -> Agent:
@@ -67,7 +71,9 @@ class House:
         last = self.store.last()
         moment = START - timedelta(days=2) if last is None else last.timestamp + timedelta(minutes=1)
         while moment < until:
-            self.store.append(self.simulation.step(moment, self.store.count))
+            reading = self.simulation.step(moment, self.store.count)
+            assert reading is not None
+            self.store.append(reading)
             moment += timedelta(minutes=1)
 
     def step(self, minutes: float) -> None:
@@ -83,7 +89,7 @@ class House:
 @pytest.fixture
 def house(chain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(hub_client, "PAUSE_S", 0.01)
-    with ReadingsStore(tmp_path / "readings.csv", "B1") as store:
+    with ReadingsStore(tmp_path / "readings", "B1") as store:
         built = House(tmp_path, MarketWorld(chain, 1), store)
         built.record(START)
         yield built

@@ -29,7 +29,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ReadingsStore]:
-    with ReadingsStore(tmp_path / "readings.csv", "B1") as opened:
+    with ReadingsStore(tmp_path / "readings", "B1") as opened:
         for seq in range(1300):
             opened.append(reading(seq))
         yield opened

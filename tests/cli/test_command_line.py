@@ -44,7 +44,7 @@ def test_unknown_key(tmp_path: Path) -> None:
 
 def test_bad_replay(tmp_path: Path) -> None:
     (tmp_path / "building_1.csv").write_text("interval_start_local,load_kwh\n")
-    done = microgrid("up", "--replay", tmp_path, "--home", tmp_path / "h")
+    done = microgrid("up", "--replay", tmp_path, "--buildings", "1", "--home", tmp_path / "h")
     says(done, "building_1.csv: line 1: column pv_kwh is missing")
 
 

@@ -4,18 +4,13 @@ import csv
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from simulation.building import BuildingSimulation
-from simulation.replay import (
-    ReplayedBuilding,
-    ReplayError,
-    ReplayFile,
-    assign_files,
-    read_replay_file,
-    read_replay_folder,
-    replay_start,
-)
+from simulation.csv_text import ReplayError
+from simulation.recording import Recording, read_recording, write_recording
+from simulation.replay import ReplayedBuilding, assign_files, recordings_in, replay_start
 from simulation.settings import (
     BuildingConfig,
     ClockConfig,
@@ -27,7 +22,8 @@ from simulation.settings import (
 
 HEAD = "interval_start_local,load_kwh,pv_kwh"
 FONTANA = Path(__file__).parents[3] / "shared" / "data" / "fontana"
-REPLAY = ReplayConfig(timezone="Etc/GMT+8")
+ZONE = "Etc/GMT+8"
+REPLAY = ReplayConfig(timezone=ZONE)
 
 
 def write(path: Path, *rows: str, head: str = HEAD) -> Path:
@@ -43,10 +39,10 @@ def hours(count: int, start: str = "2020-01-01T00:00:00", load: float = 2.0, pv:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (["2020-01-01T00:00,1,0", "2020-01-01T01:00,much,0"], r"line 3: load_kwh = 'much' is not a number of kWh"),
-        (["2020-01-01T00:00,1,0", "2020-01-01T01:00,1,-2"], r"line 3: pv_kwh = -2 must be .* 0 or more"),
-        (["2020-01-01T00:00,1,nan"], r"line 2: pv_kwh = nan must be a number"),
-        (["2020-01-01T00:00,1"], r"line 2: pv_kwh = '' is not a number"),
+        (["2020-01-01T00:00,1,0", "2020-01-01T01:00,much,0"], r"line 3: load_kwh = 'much' must be a number of kWh"),
+        (["2020-01-01T00:00,1,0", "2020-01-01T01:00,1,-2"], r"line 3: pv_kwh = '-2' must be .* 0 or more"),
+        (["2020-01-01T00:00,1,nan"], r"line 2: pv_kwh = 'nan' must be a number"),
+        (["2020-01-01T00:00,1"], r"line 2 has 2 cells, the first line has 3"),
         (["noon,1,0"], r"line 2: 'noon' is not a time; write it as"),
         (["2020-01-01T00:00+01:00,1,0"], r"line 2: .* has an offset; times are local"),
         (["2020-01-01T00:00,1,0", "2020-01-01T00:00,1,0"], r"line 3: .* is there twice \(line 2\); remove one"),
@@ -61,7 +57,7 @@ def test_bad_rows_are_named_and_left_alone(tmp_path: Path, rows: list[str], word
     path = write(tmp_path / "home.csv", *rows)
     before = path.read_bytes()
     with pytest.raises(ReplayError, match=words) as error:
-        read_replay_file(path)
+        read_recording(path, ZONE)
     assert str(error.value).startswith(str(path))
     assert path.read_bytes() == before
 
@@ -69,61 +65,95 @@ def test_bad_rows_are_named_and_left_alone(tmp_path: Path, rows: list[str], word
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "home.csv", head="interval_start_local,load_kwh")
     with pytest.raises(ReplayError, match="line 1: column pv_kwh is missing; the columns are"):
-        read_replay_file(path)
+        read_recording(path, ZONE)
 
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "home.csv").write_bytes(HEAD.encode() + b"\n\xff\xfe\x00,1,0\n")
     with pytest.raises(ReplayError, match=r"home\.csv: cannot be read as CSV in UTF-8"):
-        read_replay_folder(tmp_path)
+        read_recording(tmp_path / "home.csv", ZONE)
+
+
+def test_a_zone_whose_clocks_change_needs_a_file_that_follows(tmp_path: Path) -> None:
+    path = write(tmp_path / "home.csv", *hours(24 * 40, "2020-03-01T00:00:00"))
+    with pytest.raises(ReplayError, match=r"2020-03-30: the clocks of Europe/Berlin have changed.*Etc/GMT-1"):
+        read_recording(path, "Europe/Berlin")
+    assert read_recording(path, "Etc/GMT-1").start == datetime(2020, 2, 29, 23, tzinfo=UTC)
+
+
+def test_what_is_written_reads_back(tmp_path: Path) -> None:
+    """Times in UTC, a gap as empty cells."""
+    load = np.array([1.0, np.nan, 0.25])
+    quarter = timedelta(minutes=15)
+    written = Recording(tmp_path / "home.csv", datetime(2020, 1, 1, 8, tzinfo=UTC), quarter, load, load * 2)
+    write_recording(written)
+    assert written.path.read_text().splitlines() == [
+        "interval_start_utc,load_kwh,pv_kwh",
+        "2020-01-01T08:00:00Z,0.25,0.5",
+        "2020-01-01T08:15:00Z,,",
+        "2020-01-01T08:30:00Z,0.0625,0.125",
+    ]
+    read = read_recording(written.path, ZONE)
+    assert (read.start, read.interval) == (written.start, quarter)
+    np.testing.assert_allclose(read.load_kw, load)
+    np.testing.assert_allclose(read.pv_kw, load * 2)
+
+
+def test_a_gap_stays_a_gap(tmp_path: Path) -> None:
+    """Live and back-filled: no row is made up, the numbers go on."""
+    rows = [*hours(30), "2020-01-02T06:00:00,,", *hours(30, "2020-01-02T07:00:00")]
+    recording = read_recording(write(tmp_path / "a.csv", *rows), ZONE)
+    source = ReplayedBuilding(recording, ReplayOfBuilding())
+    house = BuildingConfig(id="H", battery_capacity_kwh=4)
+    gap = datetime(2020, 1, 2, 14, tzinfo=UTC)
+    history = BuildingSimulation(house, source).readings_before(gap + timedelta(hours=20), 1)
+    assert history["seq"].tolist() == list(range(23 * 60))
+    steps = history["timestamp"].diff().dropna()
+    assert steps.value_counts().to_dict() == {timedelta(minutes=1): 23 * 60 - 2, timedelta(minutes=61): 1}
+    live = BuildingSimulation(house, source)
+    assert live.step(gap, 0) is None
+    reading = live.step(gap + timedelta(hours=1), 0)
+    assert reading is not None
+    assert reading.quality == "recorded+spread"
 
 
 def test_folders_without_recordings_are_named(tmp_path: Path) -> None:
     with pytest.raises(ReplayError, match="no such folder"):
-        read_replay_folder(tmp_path / "nowhere")
+        recordings_in(tmp_path / "nowhere")
     with pytest.raises(ReplayError, match=r"holds no \.csv file"):
-        read_replay_folder(tmp_path)
+        recordings_in(tmp_path)
 
 
 def test_energy_is_spread_evenly_over_the_minutes(tmp_path: Path) -> None:
     """Half-hours of 1 kWh are 2 kW; the sum over the minutes is the sum of the file."""
     rows = ["2020-01-01T00:00,1,0.25", "2020-01-01T00:30,0.5,0", "2020-01-01T01:00,0,3"]
-    home = ReplayedBuilding(read_replay_file(write(tmp_path / "a.csv", *rows)), ReplayOfBuilding(), REPLAY)
+    home = ReplayedBuilding(read_recording(write(tmp_path / "a.csv", *rows), ZONE), ReplayOfBuilding())
     start = datetime(2020, 1, 1, 8, tzinfo=UTC)
-    minutes = [home.minute(start + timedelta(minutes=i)) for i in range(90)]
-    assert minutes[0] == (2.0, 0.5)
-    assert [sum(column) / 60 for column in zip(*minutes, strict=True)] == pytest.approx([1.5, 3.25])
-    for outside in (start - timedelta(minutes=1), start + timedelta(minutes=90)):
-        with pytest.raises(ReplayError, match=r"records 2020-01-01 08:00 to 2020-01-01 09:30 UTC"):
-            home.minute(outside)
+    flows = home.minutes(start, 90)
+    assert (flows.load_kw[0], flows.pv_kw[0]) == (2.0, 0.5)
+    assert (flows.load_kw.sum() / 60, flows.pv_kw.sum() / 60) == pytest.approx((1.5, 3.25))
+    assert [home.minutes(start + timedelta(minutes=i), 1).load_kw[0] for i in range(90)] == flows.load_kw.tolist()
+    assert home.minutes(start, 0).load_kw.size == 0
+    for outside, count in ((start - timedelta(minutes=1), 1), (start + timedelta(minutes=90), 1), (start, 91)):
+        with pytest.raises(ReplayError, match=r"records 2020-01-01 08:00 to 2020-01-01 09:30 UTC.*set an earlier"):
+            home.minutes(outside, count)
 
 
-def test_backfill_equals_the_minutes_one_by_one(tmp_path: Path) -> None:
-    rows = hours(48, load=1.2, pv=0.6)
-    home = ReplayedBuilding(read_replay_file(write(tmp_path / "a.csv", *rows)), ReplayOfBuilding(solar=False), REPLAY)
-    until = datetime(2020, 1, 2, 9, 30, tzinfo=UTC)
-    frame = home.backfill(until, 1)
-    assert len(frame) == 1440
-    assert frame["pv_kw"].max() == 0
-    row = frame.iloc[700]
-    assert (row["load_kw"], row["pv_kw"]) == home.minute(row["timestamp"].to_pydatetime())
-    assert len(home.backfill(until, 0)) == 0
-    with pytest.raises(ReplayError, match="set an earlier"):
-        home.backfill(until + timedelta(days=9), 1)
-    with pytest.raises(ReplayError, match="records"):
-        home.backfill(until, 5)
+def test_a_pure_consumer_can_be_made_of_a_home(tmp_path: Path) -> None:
+    recording = read_recording(write(tmp_path / "a.csv", *hours(48)), ZONE)
+    assert ReplayedBuilding(recording, ReplayOfBuilding(solar=False)).minutes(recording.start, 99).pv_kw.max() == 0
 
 
-def recordings(folder: Path, count: int) -> list[ReplayFile]:
-    return [read_replay_file(write(folder / f"building_{i}.csv", *hours(24 * 40))) for i in range(count)]
+def files_in(folder: Path, count: int) -> list[Path]:
+    return [write(folder / f"building_{i}.csv", *hours(24 * 40)) for i in range(count)]
 
 
 def test_files_are_dealt_out_in_order(tmp_path: Path) -> None:
-    files = recordings(tmp_path, 3)
+    files = files_in(tmp_path, 3)
     buildings = [BuildingConfig(id=name) for name in "ABC"]
     buildings[0] = BuildingConfig(id="A", replay=ReplayOfBuilding(file="building_2.csv"))
     dealt = assign_files(files, buildings)
-    assert {key: file.path.name for key, file in dealt.items()} == {
+    assert {key: file.name for key, file in dealt.items()} == {
         "A": "building_2.csv",
         "B": "building_0.csv",
         "C": "building_1.csv",
@@ -135,7 +165,7 @@ def test_files_are_dealt_out_in_order(tmp_path: Path) -> None:
 
 
 def test_a_replay_starts_at_the_time_of_day_with_enough_history(tmp_path: Path) -> None:
-    files = recordings(tmp_path, 1)
+    files = {"A": read_recording(files_in(tmp_path, 1)[0], ZONE)}
     start = replay_start(REPLAY, ClockConfig(), HistoryConfig(backfill_days=28), SiteConfig(), files)
     assert start == datetime(2020, 1, 29, 18, 30, tzinfo=UTC)  # 10:30 at UTC-8, 28 days after the first row
     with pytest.raises(ReplayError, match=r"need 60 days of history before the start \(history.backfill_days\)"):
@@ -156,10 +186,12 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_every_kwh_of_a_file_arrives_in_its_minutes(folder: Path) -> None:
     """Against the sum of the file in plain Python."""
-    first = read_replay_folder(folder)[0]
-    with first.path.open() as file:
+    first = recordings_in(folder)[0]
+    with first.open() as file:
         rows = list(csv.DictReader(file))
-    simulation = BuildingSimulation(BuildingConfig(id="H"), ReplayedBuilding(first, ReplayOfBuilding(), REPLAY))
+    simulation = BuildingSimulation(
+        BuildingConfig(id="H"), ReplayedBuilding(read_recording(first, ZONE), ReplayOfBuilding())
+    )
     readings = simulation.readings_before(datetime(2017, 8, 1, 8, tzinfo=UTC), 365)
     assert readings["load_kw"].sum() / 60 == pytest.approx(sum(float(row["load_kwh"]) for row in rows), rel=1e-4)
     assert readings["pv_kw"].sum() / 60 == pytest.approx(sum(float(row["pv_kwh"]) for row in rows), rel=1e-4)

@@ -28,7 +28,10 @@ def test_one_reading_becomes_the_state_of_its_building(hub: httpx.Client, readin
         1,
         40320,
     )
-    assert state["reading"] == reading(seq=40320) | {"timestamp": state["reading"]["timestamp"]}
+    assert state["reading"] == reading(seq=40320) | {
+        "timestamp": state["reading"]["timestamp"],
+        "quality": "simulated",
+    }
     assert state["reading"]["timestamp"] == "2026-07-15T12:07:00Z"
 
 
