@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 Row = Mapping[str, Any]
+console = Console()
 
 
 def measure(sides: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -36,13 +37,22 @@ def against(times: Mapping[str, float], baseline: str) -> list[Row]:
 
 def show(title: str, rows: list[Row], json_file: str | None) -> None:
     """Print the table; with `json_file` write the rows there too, or to the screen instead when it is '-'."""
-    text = json.dumps({"benchmark": title, "rows": rows}, indent=1)
+    show_figures(title, rows, json_file, {})
+
+
+def show_figures(title: str, rows: Sequence[Row], json_file: str | None, figures: Row) -> None:
+    """The same with single figures, which stand beside the title in the JSON and under the table."""
+    text = json.dumps({"benchmark": title, **figures, "rows": rows}, indent=1)
     if json_file == "-":
         print(text)
         return
-    table = Table("what", *[key for key in rows[0] if key != "what"], title=title)
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name, no_wrap=True, justify="left" if name in ("what", "unit", "target") else "right")
     for row in rows:
         table.add_row(*[str(value) for value in row.values()])
-    Console().print(table)
+    (console if console.is_terminal else Console(width=140)).print(table)
+    for name, value in figures.items():
+        print(f"{name}: {value}")
     if json_file is not None:
         Path(json_file).write_text(text + "\n", encoding="utf-8")

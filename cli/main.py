@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -140,6 +141,25 @@ def bench(
     from cli.manage import run_bench
 
     run_bench(name, json_file)
+
+
+@app.command()
+def simulate(
+    days: Annotated[int, typer.Option(min=1, max=36500, help="How long.")] = 7,
+    plot: Annotated[Path | None, typer.Option(help="Draw one building (.png, .svg, .pdf).")] = None,
+    building_id: Annotated[str | None, typer.Option("--building", help="Only this one (default: all).")] = None,
+    start: Annotated[datetime | None, typer.Option(help="First minute, on the clocks of the site.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write readings as the buildings keep them.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="The recorded homes of this folder instead.")] = None,
+    scenario: ScenarioOption = None,
+) -> None:
+    """Simulate buildings as fast as possible: energy figures, a picture, or years of CSV files."""
+    from cli.effective import effective_scenario
+    from cli.simulate import SimulateOptions
+    from cli.simulate import simulate as run
+
+    wanted = effective_scenario(scenario, replay)
+    run(wanted, SimulateOptions(days, start, building_id, plot, out))
 
 
 @app.command("import")

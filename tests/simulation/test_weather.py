@@ -4,13 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
-import pvlib
 import pytest
 
 from simulation.clouds import clear_sky_index
 from simulation.randomness import smooth_noise
 from simulation.settings import BuildingConfig, SiteConfig
-from simulation.solar import irradiance, pv_kw
+from simulation.solar import pv_kw
 from simulation.weather import Weather, mean_temperature_c, weather
 
 SITE = SiteConfig()
@@ -21,45 +20,6 @@ SUMMER = date(2026, 6, 21)
 
 def index_of(sky: Weather, seed: int = 7, place: str = "H") -> np.ndarray:
     return clear_sky_index(seed, place, sky.clouds)
-
-
-def test_a_clear_day_is_pvlibs_own() -> None:
-    """`ModelChain` with the PVWatts models and pvlib's own weather for the place gives the same power."""
-    sky = weather(SITE, 7, SUMMER, 1)
-    times = pd.date_range("2026-06-21 00:00:30", periods=1440, freq="min", tz="UTC")
-    place = pvlib.location.Location(SITE.latitude, SITE.longitude, altitude=SITE.altitude_m)
-    array = pvlib.pvsystem.Array(
-        pvlib.pvsystem.FixedMount(35, 200),
-        albedo=0.2,
-        module_parameters={"pdc0": 5000, "gamma_pdc": -0.0035},
-        temperature_model_parameters={"u0": 25.0, "u1": 6.84},
-    )
-    system = pvlib.pvsystem.PVSystem(
-        [array], inverter_parameters={"pdc0": 5000 / 1.1 / 0.96, "eta_inv_nom": 0.96}, losses_parameters={"dc": 0.14}
-    )
-    chain = pvlib.modelchain.ModelChain(
-        system,
-        place,
-        transposition_model="haydavies",
-        dc_model="pvwatts",
-        ac_model="pvwatts",
-        aoi_model="physical",
-        spectral_model="no_loss",
-        temperature_model="faiman",
-        losses_model="no_loss",
-    )
-    air = place.get_clearsky(times).assign(temp_air=sky.temp_air_c, wind_speed=1.0)
-    chain.run_model(air)
-    dc = chain.results.dc * 0.86
-    expected = pvlib.inverter.pvwatts(dc, 5000 / 1.1 / 0.96, 0.96) / 1000
-    ghi, dni, _ = irradiance(sky, np.ones(1440))
-    np.testing.assert_allclose(ghi, air["ghi"], rtol=1e-9)
-    np.testing.assert_allclose(dni, air["dni"], rtol=1e-9)
-    clear = weather(CLEAR, 7, SUMMER, 1)
-    ours = pv_kw(HOUSE, 7, Weather(**(vars(clear) | {"temp_air_c": sky.temp_air_c})))
-    daylight = expected > 0.02
-    assert daylight.sum() > 800
-    np.testing.assert_allclose(ours[daylight], expected[daylight], rtol=0.005, atol=0.005)
 
 
 @pytest.mark.parametrize("wanted", [0.5, 0.7, 0.9, 1.0])
