@@ -87,7 +87,7 @@ def run_building(parts: BuildingParts) -> None:
     ):
         backfill(store, building, floor_minute(clock.now()), parts.history.backfill_days)
         _run_threads(parts, store, building, wallets, clock, hub, stop)
-    log.info("stopped; %d readings in %s", store.count, store.folder)
+        log.info("stopped; %d readings in %s", store.count, store.folder)
 
 
 def _run_threads(

@@ -28,7 +28,8 @@ def backfill(store: ReadingsStore, building: Building, until: datetime, days: in
         return 0
     for chunk in building.history(until, days):
         store.extend(chunk)
-    log.info("wrote %d minutes of history (%d days) to %s", store.count, days, store.folder)
+    if store.count:
+        log.info("wrote %d minutes of history (%d days) to %s", store.count, days, store.folder)
     return store.count
 
 

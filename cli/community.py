@@ -28,6 +28,7 @@ from fl_server.run import flower_environment
 from simulation.clock import SimClock
 from simulation.errors import MicrogridError
 from simulation.files import write_atomically
+from simulation.settings import BuildingConfig
 
 READY_S = 180.0
 TICK_S = 1.0
@@ -135,7 +136,7 @@ class Community:
             Child("operator", self._command("operator"), _http(f"{hub}/api/market")),
         ]
         return fixed + [
-            Child(f"building-{b.id}", self._command("building", "--id", b.id), _live(hub, b.id))
+            Child(f"building-{b.id}", self._command("building", "--id", b.id), _live(hub, b))
             for b in self._scenario.building
         ]
 
@@ -242,10 +243,15 @@ def _http(url: str) -> Callable[[], Awaitable[bool]]:
     return ready
 
 
-def _live(hub: str, building_id: str) -> Callable[[], Awaitable[bool]]:
+def _live(hub: str, building: BuildingConfig) -> Callable[[], Awaitable[bool]]:
+    """Ready when it has reported; a building with a live meter when it has joined, for its meter may be silent."""
+
     async def ready() -> bool:
-        answer = await _get(f"{hub}/api/buildings/{building_id}")
-        return answer is not None and answer.json()["status"] == "live"
+        answer = await _get(f"{hub}/api/buildings/{building.id}")
+        if answer is None:
+            return False
+        state = answer.json()
+        return bool(state["status"] == "live" or (building.meter is not None and state["owner"] is not None))
 
     return ready
 

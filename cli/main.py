@@ -308,8 +308,9 @@ def _context(home: Path, scenario: Path | None) -> tuple[Home, Scenario]:
     from cli.scenario import load_scenario
 
     place = Home(home)
-    if scenario is None and place.scenario_file.exists():
-        return place, load_scenario(place.scenario_file)  # as it was made effective when the home was prepared
+    known = place.scenario_file
+    if known.exists() and (scenario is None or scenario.absolute() == known):
+        return place, load_scenario(known)  # as it was made effective when the home was prepared
     return place, effective_scenario(scenario)
 
 

@@ -59,10 +59,15 @@ def simulate(scenario: Scenario, options: SimulateOptions) -> None:
 
 
 def _start(scenario: Scenario, wanted: datetime | None) -> datetime:
-    zone = ZoneInfo(scenario.site.timezone)
+    zone = ZoneInfo(_timezone(scenario))
     if wanted is None:
         wanted = scenario.clock.start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     return (wanted if wanted.tzinfo else wanted.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _timezone(scenario: Scenario) -> str:
+    """Clocks of the people: at the site, or where the recording was made."""
+    return scenario.replay.timezone if scenario.replay.directory else scenario.site.timezone
 
 
 def _simulation(scenario: Scenario, config: BuildingConfig) -> BuildingSimulation:
@@ -73,11 +78,11 @@ def _simulation(scenario: Scenario, config: BuildingConfig) -> BuildingSimulatio
 def _plot(scenario: Scenario, config: BuildingConfig, start: datetime, days: int, path: Path) -> None:
     end = start + timedelta(days=days)
     readings = _simulation(scenario, config).readings_before(end, days)
-    zone = ZoneInfo(scenario.site.timezone)
+    zone = ZoneInfo(_timezone(scenario))
     dates = f"{days} day{'s' if days > 1 else ''} from {start.astimezone(zone):%d %B %Y}"
     kind = "recorded" if scenario.replay.directory else "simulated"
     title = f"{config.id} {config.name} ({config.profile.replace('_', ' ')}), {dates}, {kind}"
-    draw_readings(readings, title, scenario.site.timezone, path)
+    draw_readings(readings, title, _timezone(scenario), path)
 
 
 def _run(
@@ -110,7 +115,7 @@ def _numbered(chunk: pd.DataFrame, first: int) -> pd.DataFrame:
 def _show(
     scenario: Scenario, chosen: Sequence[BuildingConfig], totals: Sequence[EnergyTotals], start: datetime, days: int
 ) -> None:
-    local = start.astimezone(ZoneInfo(scenario.site.timezone))
+    local = start.astimezone(ZoneInfo(_timezone(scenario)))
     title = f"{scenario.site.name}, {days} days from {local:%Y-%m-%d %H:%M}: energy in kWh, and shares"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("building", no_wrap=True)

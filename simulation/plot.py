@@ -66,6 +66,7 @@ def _draw_battery(axes: Axes, frame: pd.DataFrame) -> None:
     if frame["soc"].isna().all():
         axes.text(0.5, 0.5, "no battery", transform=axes.transAxes, ha="center", va="center", color="grey")
         _finish(axes, "battery [kW]", legend=False)
+        axes.set_yticks([])
         return
     power = frame["battery_kw"].to_numpy()
     axes.fill_between(x, power, color=BATTERY, alpha=0.55, lw=0, label="battery power (above 0 charges)")

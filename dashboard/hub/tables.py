@@ -8,7 +8,7 @@ from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text, Un
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_INTEGER = 2**63 - 1
 """Largest integer that SQLite stores exactly."""
 
@@ -42,6 +42,7 @@ readings = Table(
     Column("soc", Float),
     Column("grid_kw", Float, nullable=False),
     Column("net_flow_kw", Float, nullable=False),
+    Column("quality", String(64), nullable=False),
     Column("received_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )

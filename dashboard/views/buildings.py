@@ -6,6 +6,18 @@ import streamlit as st
 
 from dashboard import charts, hub_data, layout, theme
 from dashboard.hub.records import BuildingState
+from simulation.reading import Origin, Remark
+
+ORIGINS = {
+    Origin.SIMULATED: "Simulated",
+    Origin.RECORDED: "Recorded measurements, played back",
+    Origin.MEASURED: "Measured by the building's meter",
+}
+REMARKS = {
+    Remark.SPREAD: "longer intervals spread evenly over their minutes",
+    Remark.LATE: "the newest came late",
+    Remark.SUSPECT: "the newest held something impossible that was cut off",
+}
 
 
 def choose() -> str | None:
@@ -80,6 +92,13 @@ def history(building_id: str) -> None:
         st.echarts_chart(
             option, height=300, key="history", alt="Solar, use, grid exchange and battery of the last 200 readings"
         )
+        st.caption(origin(readings[-1].quality))
+
+
+def origin(quality: str) -> str:
+    """Where readings come from, in words."""
+    first, *remarks = quality.split("+")
+    return ", ".join([ORIGINS[Origin(first)], *(REMARKS[Remark(remark)] for remark in remarks)]) + "."
 
 
 @layout.live(layout.CHART_S)

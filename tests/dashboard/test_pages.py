@@ -49,7 +49,7 @@ def new(new_hub: HubServer, reads_from: pytest.MonkeyPatch) -> HubServer:
             "overview",
             ["Traded today: 32.4 kWh", "Saved today: 7.13 EUR", "5 of 5 reporting", "Outlook"],
         ),
-        ("buildings", ["Deficit next slot", "federated model, version 3", "Member **1**", "Battery"]),
+        ("buildings", ["Deficit next slot", "federated model, version 3", "Member **1**", "Battery", "Simulated."]),
         ("forecasts", ["Oak flats", "Next slot"]),
         ("alerts", ["B5 was left out of round 3 of 3: its weights were not finite"]),
         ("trading", ["Energy for sale", "1800 Wh", "0.150 EUR/kWh", "Connect a wallet"]),

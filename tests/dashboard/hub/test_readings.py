@@ -42,6 +42,18 @@ def test_repeated_readings_are_duplicates(hub: httpx.Client, reading: Make) -> N
     assert hub.get("/api/summary").json()["readings_received"] == 3
 
 
+def test_where_a_reading_comes_from_is_kept(
+    hub: httpx.Client, reading: Make, make_hub: Callable[..., httpx.Client]
+) -> None:
+    batch = [reading(seq=0, quality="measured+late"), reading(seq=1, quality="recorded+spread")]
+    assert hub.post("/update", json=batch).json()["accepted"] == 2
+    assert hub.post("/update", json=batch).json()["duplicates"] == 2
+    assert hub.post("/update", json=reading(seq=1)).status_code == 409, "the same values, but simulated"
+    known = make_hub().get("/api/buildings/B1/history").json()
+    assert [row["quality"] for row in known] == ["measured+late", "recorded+spread"]
+    assert hub.post("/update", json=reading(seq=2, quality="guessed")).status_code == 422
+
+
 def test_the_ring_holds_the_last_200_through_a_restart(
     hub: httpx.Client, reading: Make, make_hub: Callable[..., httpx.Client]
 ) -> None:
