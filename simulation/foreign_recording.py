@@ -49,13 +49,12 @@ def read_foreign(path: Path, mapping: ImportMapping, target: Path) -> Imported:
     times = _utc(path, table[mapping.time], mapping)
     interval = _interval(path, times)
     place = ((times - times.iloc[0]) // interval).to_numpy()
-    load = _mean_kw(
-        path, table, (mapping.load, unit_of(mapping.load, mapping.load_unit, "--load-unit")), interval, mapping
-    )
+    words = mapping.load, unit_of(mapping.load, mapping.load_unit, "--load-unit")
+    load = _mean_kw(path, table, words, times, interval, mapping)
     solar = np.zeros(len(table))
     if mapping.solar:
         words = mapping.solar, unit_of(mapping.solar, mapping.solar_unit, "--solar-unit")
-        solar = _mean_kw(path, table, words, interval, mapping)
+        solar = _mean_kw(path, table, words, times, interval, mapping)
     grid = np.full((2, int(place[-1]) + 1), np.nan)
     grid[0, place], grid[1, place] = load, np.where((solar < 0) & (solar >= -STANDBY_KW), 0, solar)
     impossible = grid > mapping.max_kw
@@ -68,7 +67,9 @@ def read_foreign(path: Path, mapping: ImportMapping, target: Path) -> Imported:
 
 def _utc(path: Path, texts: pd.Series, mapping: ImportMapping) -> pd.Series:
     """Times as UTC; offsets in the file count, else the mapping's zone with its clock changes."""
-    with_offset = texts.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True)
+    with_offset = texts.str.contains(r":\d\d.*(?:Z|[+-]\d\d:?\d\d)$", regex=True)
+    if mapping.time_format:
+        with_offset[:] = "%z" in mapping.time_format
     kind = mapping.time_format or "ISO8601"
     if with_offset.all():
         moments = pd.to_datetime(texts, format=kind, errors="coerce", utc=True)
@@ -138,20 +139,27 @@ def _interval(path: Path, times: pd.Series) -> timedelta:
     return interval
 
 
-def _mean_kw(path: Path, table: pd.DataFrame, words: Words, interval: timedelta, mapping: ImportMapping) -> np.ndarray:
-    """Mean power of each row, NaN where the cell is empty [kW]"""
+def _mean_kw(
+    path: Path, table: pd.DataFrame, words: Words, times: pd.Series, interval: timedelta, mapping: ImportMapping
+) -> np.ndarray:
+    """Mean power of each row, NaN where it is not known [kW]"""
     column, unit = words
     texts = table[column]
     values = numbers(texts, mapping.decimal)
     refuse_where(is_written(texts) & ~np.isfinite(values), path, texts, f"{column} = {{}} is no number; see --decimal")
     _refuse_counter(path, values, words)
     if unit.endswith("counter"):
-        values = values.diff().shift(-1) if mapping.label == "start" else values.diff()
-        values = values.where(values >= 0)
+        values = _counted(values, times, interval, mapping.label)
     thousand = 1000 if unit.startswith("W") else 1
     power = values / thousand / (1 if unit in ("kW", "W") else interval / HOUR)
     _refuse_unit(path, power, words, mapping)
     return power.to_numpy(dtype=float)
+
+
+def _counted(values: pd.Series, times: pd.Series, interval: timedelta, label: str) -> pd.Series:
+    """Energy of each interval from a running counter; unknown over a gap, and where the counter was set back."""
+    energy = values.diff().where((times.diff() == pd.Timedelta(interval)) & (values.diff() >= 0))
+    return energy.shift(-1) if label == "start" else energy
 
 
 def _refuse_counter(path: Path, values: pd.Series, words: Words) -> None:

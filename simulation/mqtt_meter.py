@@ -78,7 +78,7 @@ class MqttMeter:
         newest = self._book.newest
         if live:
             return now - GRACE
-        return datetime.min.replace(tzinfo=UTC) if newest is None else newest
+        return datetime.min.replace(tzinfo=UTC) if newest is None else min(newest, now)
 
     def _new_client(self, building_id: str) -> Client:
         from paho.mqtt.client import Client
@@ -89,6 +89,7 @@ class MqttMeter:
         )
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
         client.on_connect_fail = lambda *_: self._complain("cannot be reached")
         client.reconnect_delay_set(1, 30)
         if self._config.username is not None:
@@ -108,6 +109,12 @@ class MqttMeter:
             self._connected, self._caught_up, self._last_event = True, False, time.monotonic()
         log.info("following %s at %s", self._config.topic, self._config.broker)
         self._complaint = ""
+
+    def _on_subscribe(
+        self, client: Client, _: Any, mid: int, reasons: list[ReasonCode], properties: Properties | None
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self._complain(f"does not let us follow {self._config.topic}; see the rights of meter.username there")
 
     def _on_disconnect(
         self, client: Client, _: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None

@@ -100,6 +100,24 @@ def test_offsets_in_the_file_count(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", rows)).recording.start == datetime(2026, 1, 4, 18, 30, tzinfo=UTC)
 
 
+def test_a_counter_says_nothing_about_a_gap_or_a_new_meter(tmp_path: Path) -> None:
+    """Energy over several intervals must not be taken for that of one."""
+    counts = [100 + 0.5 * i if i < 30 else 0.5 * (i - 30) for i in range(60)]
+    rows = [(t, counts[i], 0) for i, t in enumerate(times("2026-01-05 00:00", 60)) if not 10 <= i < 15]
+    home = read(write(tmp_path / "a.csv", rows), load_unit="kWh counter").recording
+    assert np.flatnonzero(np.isnan(home.load_kw)).tolist() == [9, 10, 11, 12, 13, 14, 29, 59]
+    np.testing.assert_allclose(home.load_kw[np.isfinite(home.load_kw)], 2.0)
+
+
+def test_a_year_at_the_end_is_no_offset(tmp_path: Path) -> None:
+    rows = [(f"{hour:02d}:00 05-01-2026", 1, 0) for hour in range(5)]
+    home = read(write(tmp_path / "a.csv", rows), time_format="%H:%M %d-%m-%Y").recording
+    assert home.start == datetime(2026, 1, 4, 23, tzinfo=UTC)
+    zoned = [(f"05.01.2026 {hour:02d}:00 +0530", 1, 0) for hour in range(5)]
+    home = read(write(tmp_path / "b.csv", zoned), time_format="%d.%m.%Y %H:%M %z").recording
+    assert home.start == datetime(2026, 1, 4, 18, 30, tzinfo=UTC)
+
+
 def test_the_impossible_is_taken_out_and_counted(tmp_path: Path) -> None:
     """A spike of 9 MW is no load; an inverter that takes a little at night makes nothing."""
     rows = [(t, 9000 if i == 5 else 2, -0.01 if i < 4 else 1) for i, t in enumerate(times("2026-01-05 00:00", 400))]

@@ -54,7 +54,7 @@ def test_neighbours_stand_under_the_same_sky_with_local_differences() -> None:
     here, there = index_of(sky, 7, "H"), index_of(sky, 7, "I")
     assert 0.75 < np.corrcoef(here, there)[0, 1] < 0.99
     hourly = [values.reshape(-1, 60).mean(axis=1) for values in (here, there)]
-    assert np.corrcoef(*hourly)[0, 1] > 0.95
+    assert np.corrcoef(hourly[0], hourly[1])[0, 1] > 0.95
 
 
 def test_nothing_jumps_at_midnight() -> None:
