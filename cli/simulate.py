@@ -125,9 +125,13 @@ def _show(
         energies = one.pv_kwh, one.import_kwh, one.export_kwh
         table.add_row(
             f"{config.id} {config.name}",
-            f"{one.load_kwh:,.1f}",
+            _energy(one.load_kwh),
             f"{one.peak_kw:.1f}",
-            *(f"{energy:,.1f}" for energy in energies),
+            *map(_energy, energies),
             *("-" if share is None else f"{share:.0%}" for share in (one.self_sufficiency, one.self_consumption)),
         )
     console.print(table)
+
+
+def _energy(kwh: float) -> str:
+    return f"{kwh:,.1f}" if kwh < 1000 else f"{kwh:,.0f}"
