@@ -117,10 +117,10 @@ def _show(
 ) -> None:
     local = start.astimezone(ZoneInfo(_timezone(scenario)))
     title = f"{scenario.site.name}, {days} days from {local:%Y-%m-%d %H:%M}: energy in kWh, and shares"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     table.add_column("building", no_wrap=True)
     for head in ("load", "peak kW", "solar", "import", "export", "self-suff.", "self-cons."):
-        table.add_column(head, justify="right", no_wrap=True)
+        table.add_column(head, justify="right", no_wrap=True, min_width=7)
     for config, one in zip(chosen, totals, strict=True):
         energies = one.pv_kwh, one.import_kwh, one.export_kwh
         table.add_row(
