@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from dashboard.hub.buildings import BALANCED_KW
 from dashboard.hub.records import Alert, BuildingState
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def _deviation(hub: Hub, state: BuildingState, now: datetime) -> Iterator[Alert]
 
 def _battery(state: BuildingState) -> Iterator[Alert]:
     reading = state.reading
-    if reading is None or reading.soc is None or not state.battery_capacity_kwh or reading.battery_kw == 0:
+    if reading is None or reading.soc is None or not state.battery_capacity_kwh:
+        return
+    if abs(reading.battery_kw) <= BALANCED_KW:  # a full battery makes up its standing loss
         return
     filling = reading.battery_kw > 0
     left_kwh = (1 - reading.soc if filling else reading.soc) * state.battery_capacity_kwh

@@ -13,6 +13,8 @@ ORIGINS = {
     Origin.RECORDED: "Recorded measurements, played back",
     Origin.MEASURED: "Measured by the building's meter",
 }
+RESTING_BELOW_KW = 0.005
+"""A full battery makes up its standing loss; what is shown as 0.00 kW is rest."""
 REMARKS = {
     Remark.SPREAD: "longer intervals spread evenly over their minutes",
     Remark.LATE: "the newest came late",
@@ -143,7 +145,8 @@ def _battery(building: BuildingState) -> None:
         if reading is None or reading.soc is None:
             st.caption("No battery" if reading is not None else "Not known yet")
             return
-        doing = "charging" if reading.battery_kw > 0 else "discharging" if reading.battery_kw < 0 else "resting"
+        power = reading.battery_kw if abs(reading.battery_kw) >= RESTING_BELOW_KW else 0.0
+        doing = "charging" if power > 0 else "discharging" if power < 0 else "resting"
         st.metric("Power", f"{abs(reading.battery_kw):.2f} kW", doing, delta_color="off", delta_arrow="off")
         st.progress(reading.soc, text=f"{reading.soc * 100:.0f} % of {building.battery_capacity_kwh or 0:g} kWh")
 

@@ -89,6 +89,7 @@ def test_a_forecast_that_ends_before_the_next_slot_is_not_shown(hub: httpx.Clien
     [
         (0.1, -4.0, "battery empty in about 15 min"),
         (0.9, 4.0, "battery full in about 15 min"),
+        (0.9999, 0.004, None),
         (0.5, 4.0, None),
         (0.1, 4.0, None),
         (0.0, 0.0, None),
