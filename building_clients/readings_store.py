@@ -97,7 +97,8 @@ class ReadingsStore:
         if numbers != list(range(self.count, self.count + len(frame))):
             raise StoreError(f"{self.folder}: readings {numbers[0]}... do not follow row {self.count - 1} one by one")
         times, last = frame["timestamp"], self.last()
-        if len(frame) and not (times.is_monotonic_increasing and (last is None or times.iloc[0] > last.timestamp)):
+        rising = times.is_monotonic_increasing and times.is_unique
+        if len(frame) and not (rising and (last is None or times.iloc[0] > last.timestamp)):
             raise StoreError(f"{self.folder}: the time of readings {numbers[0]}... goes back")
         for name, part in frame.groupby(times.dt.strftime(MONTH), sort=True):
             rows = _format(part)
