@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from cli.tables import table_console
+
 Row = Mapping[str, Any]
-console = Console()
 
 
 def measure(sides: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -51,7 +51,7 @@ def show_figures(title: str, rows: Sequence[Row], json_file: str | None, figures
         table.add_column(name, no_wrap=True, justify="left" if name in ("what", "unit", "target") else "right")
     for row in rows:
         table.add_row(*[str(value) for value in row.values()])
-    (console if console.is_terminal else Console(width=140)).print(table)
+    table_console().print(table)
     for name, value in figures.items():
         print(f"{name}: {value}")
     if json_file is not None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from building_clients.readings_store import ReadingsStore
-from simulation.building import MINUTE, Building
-from simulation.clock import SimClock
+from simulation.building import Building
+from simulation.clock import MINUTE, SimClock
 
 log = logging.getLogger(__name__)
 

@@ -57,6 +57,7 @@ class Home:
         self._check_same_community(scenario)
         clock = self._next_clock(scenario)
         self.logs.mkdir(exist_ok=True)
+        write_atomically(self.folder / ".gitignore", b"*\n")  # a home inside the project is none of its files
         write_atomically(self.scenario_file, dump_scenario(scenario).encode())
         write_atomically(self.clock_file, clock.model_dump_json().encode())
         return clock

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from cli.tables import table_console
 from simulation.csv_text import ReplayError
 from simulation.data_quality import DataQuality, examine
 from simulation.foreign_recording import Imported, read_foreign
@@ -20,9 +20,7 @@ from simulation.recording import write_recording
 
 QUALITY_FILE = "quality.json"
 STYLES = {"good": "green", "look": "yellow", "poor": "red"}
-console = Console()
-if not console.is_terminal:
-    console = Console(width=120)
+console = table_console()
 
 
 def import_folder(source: Path, out: Path, mapping: ImportMapping) -> list[DataQuality]:

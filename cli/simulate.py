@@ -10,20 +10,20 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from building_clients.readings_store import ReadingsStore
 from cli.building import as_replayed, source_of
 from cli.scenario import Scenario, ScenarioError
+from cli.tables import table_console
 from simulation.building import BuildingSimulation
 from simulation.energy import EnergyTotals, energy_of
 from simulation.plot import draw_readings
 from simulation.settings import BuildingConfig
 
 LONGEST_PLOT_DAYS = 400
-console = Console()
+console = table_console()
 
 
 @dataclass(frozen=True)

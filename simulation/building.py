@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from simulation.battery import battery_of
+from simulation.clock import MINUTE, MINUTE_H
 from simulation.reading import Reading
 from simulation.settings import BuildingConfig
 from simulation.simulator import BuildingSource, Flows
 
-MINUTE = timedelta(minutes=1)
-MINUTE_H = 1 / 60
 KW_DECIMALS, SOC_DECIMALS = 4, 5
 
 
@@ -55,23 +54,12 @@ class BuildingSimulation:
     def step(self, moment: datetime, seq: int) -> Reading | None:
         """The reading of the minute that starts at `moment`, None in a gap of a recording; advances the battery."""
         flows = self._source.minutes(moment, 1)
-        load_kw, pv_kw = _rounded(flows.load_kw[0]), _rounded(flows.pv_kw[0])
+        load_kw, pv_kw = rounded_kw(flows.load_kw[0]), rounded_kw(flows.pv_kw[0])
         if load_kw != load_kw:
             return None
-        net_flow_kw = _rounded(pv_kw - load_kw)
+        net_flow_kw = rounded_kw(pv_kw - load_kw)
         battery_kw, soc = self._advance(net_flow_kw if self.set_point_kw is None else self.set_point_kw)
-        return Reading(
-            building_id=self._id,
-            seq=seq,
-            timestamp=moment,
-            load_kw=load_kw,
-            pv_kw=pv_kw,
-            battery_kw=battery_kw,
-            soc=soc,
-            grid_kw=_rounded(load_kw - pv_kw + battery_kw),
-            net_flow_kw=net_flow_kw,
-            quality=self._source.quality,
-        )
+        return reading_of(self._id, seq, moment, (load_kw, pv_kw, battery_kw), soc, self._source.quality)
 
     def known_until(self, now: datetime) -> datetime:
         """Everything up to now: what is simulated or recorded does not change."""
@@ -104,7 +92,7 @@ class BuildingSimulation:
         flows = _known(self._source.minutes(start, count))
         minute = np.flatnonzero(np.isfinite(flows.load_kw))
         load, pv = (values[minute].round(KW_DECIMALS) for values in (flows.load_kw, flows.pv_kw))
-        net = (pv - load).round(KW_DECIMALS)
+        net = (pv - load).round(KW_DECIMALS) + 0.0
         battery, soc = self._advance_all(net)
         first = np.datetime64(start.replace(tzinfo=None), "s")
         return pd.DataFrame(
@@ -115,7 +103,7 @@ class BuildingSimulation:
                 "pv_kw": pv,
                 "battery_kw": battery,
                 "soc": soc,
-                "grid_kw": (load - pv + battery).round(KW_DECIMALS),
+                "grid_kw": (load - pv + battery).round(KW_DECIMALS) + 0.0,
                 "net_flow_kw": net,
                 "quality": self._source.quality,
             }
@@ -125,7 +113,7 @@ class BuildingSimulation:
         if self._battery is None:
             return 0.0, None
         power_kw, soc = self._battery.follow((set_point_kw,), MINUTE_H)[0]
-        return _rounded(power_kw) + 0.0, float(np.round(soc, SOC_DECIMALS))
+        return rounded_kw(power_kw), float(np.round(soc, SOC_DECIMALS))
 
     def _advance_all(self, net_flow_kw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._battery is None:
@@ -145,6 +133,25 @@ def _next_month(moment: datetime) -> datetime:
     return (first + timedelta(days=32)).replace(day=1)
 
 
-def _rounded(power_kw: float) -> float:
-    """As numpy rounds arrays, so that live and back-filled rows are the same bytes [kW]"""
-    return float(np.round(power_kw, KW_DECIMALS))
+def rounded_kw(power_kw: float) -> float:
+    """As numpy rounds arrays, so that live and back-filled rows are the same bytes; never -0 [kW]"""
+    return float(np.round(power_kw, KW_DECIMALS)) + 0.0
+
+
+def reading_of(
+    building_id: str, seq: int, moment: datetime, powers: tuple[float, float, float], soc: float | None, quality: str
+) -> Reading:
+    """A reading from rounded load, solar and battery power [kW]; what follows from them follows here."""
+    load_kw, pv_kw, battery_kw = powers
+    return Reading(
+        building_id=building_id,
+        seq=seq,
+        timestamp=moment,
+        load_kw=load_kw,
+        pv_kw=pv_kw,
+        battery_kw=battery_kw,
+        soc=soc,
+        grid_kw=rounded_kw(load_kw - pv_kw + battery_kw),
+        net_flow_kw=rounded_kw(pv_kw - load_kw),
+        quality=quality,
+    )

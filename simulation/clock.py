@@ -9,6 +9,11 @@ from pydantic import Field
 
 from simulation.settings import Settings, UtcDatetime
 
+MINUTE = timedelta(minutes=1)
+"""Length of a reading."""
+MINUTE_H = 1 / 60
+"""The same [h]"""
+
 
 class SimClock(Settings):
     """Simulated time = start + (wall time - wall start) x speed. The same triple gives the same time everywhere."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-MINUTE_H = 1 / 60
+from simulation.clock import MINUTE_H
 
 
 @dataclass(frozen=True)

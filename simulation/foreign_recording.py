@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from simulation.clock import MINUTE
 from simulation.csv_text import ReplayError, is_written, numbers, read_table, refuse_where
 from simulation.import_mapping import ImportMapping, Unit, unit_of
-from simulation.recording import HOUR, MINUTE, Recording
+from simulation.recording import HOUR, Recording
 
 STANDBY_KW = 0.05
 """A solar inverter at night may take this much; more below zero is refused [kW]"""

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from simulation.battery import battery_of
-from simulation.building import KW_DECIMALS, SOC_DECIMALS
-from simulation.clock import SimClock
-from simulation.minute_book import MINUTE, MinuteBook
+from simulation.building import SOC_DECIMALS, reading_of, rounded_kw
+from simulation.clock import MINUTE, SimClock
+from simulation.minute_book import MinuteBook
 from simulation.mqtt_meter import MqttMeter
 from simulation.reading import Origin, Reading, Remark, with_remark
 from simulation.settings import BuildingConfig, Quantity
@@ -63,7 +62,11 @@ class MeasuredBuilding:
             self._battery.soc = soc
         quality: str = Origin.MEASURED
         quality = with_remark(quality, Remark.LATE) if known.late else quality
-        return _reading(self._config.id, seq, moment, powers, soc, quality)
+        if min(powers[0], powers[1]) < -NOISE_KW:
+            quality = with_remark(quality, Remark.SUSPECT)
+        load_kw, pv_kw = max(0.0, powers[0]), max(0.0, powers[1])
+        rounded = rounded_kw(load_kw), rounded_kw(pv_kw), rounded_kw(powers[2])
+        return reading_of(self._config.id, seq, moment, rounded, soc, quality)
 
     def planned_battery_kw(self, net_flow_kw: float, hours: float) -> float:
         """What a battery that keeps solar energy in the house would do; the building controls its own [kW]"""
@@ -82,31 +85,6 @@ class MeasuredBuilding:
         solar, battery = means.get("solar", 0.0), means.get("battery", 0.0)
         load = means["grid"] + solar - battery if "grid" in means else means["load"]
         return load, solar, battery
-
-
-def _reading(
-    building_id: str, seq: int, moment: datetime, powers: tuple[float, float, float], soc: float | None, quality: str
-) -> Reading:
-    if min(powers[0], powers[1]) < -NOISE_KW:
-        quality = with_remark(quality, Remark.SUSPECT)
-    load, solar = (_rounded(max(0.0, power)) for power in powers[:2])
-    battery = _rounded(powers[2])
-    return Reading(
-        building_id=building_id,
-        seq=seq,
-        timestamp=moment,
-        load_kw=load,
-        pv_kw=solar,
-        battery_kw=battery,
-        soc=soc,
-        grid_kw=_rounded(load - solar + battery),
-        net_flow_kw=_rounded(solar - load),
-        quality=quality,
-    )
-
-
-def _rounded(power_kw: float) -> float:
-    return float(np.round(power_kw, KW_DECIMALS)) + 0.0
 
 
 def _share(soc: float | None) -> float | None:

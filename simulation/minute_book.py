@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from simulation.clock import MINUTE
 from simulation.errors import MicrogridError
 from simulation.files import write_atomically
 from simulation.settings import Quantity
 
 LATE = timedelta(minutes=5)
-MINUTE = timedelta(minutes=1)
 
 
 class MeterSpoolError(MicrogridError):

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from simulation.clock import SimClock
+from simulation.clock import MINUTE, SimClock
 from simulation.errors import MicrogridError
 from simulation.meter_message import MessageError, Sample, parse
-from simulation.minute_book import MINUTE, MeterSpoolError, Minute, MinuteBook
+from simulation.minute_book import MeterSpoolError, Minute, MinuteBook
 from simulation.settings import MeterConfig
 
 if TYPE_CHECKING:

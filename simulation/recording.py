@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from simulation.clock import MINUTE
 from simulation.csv_text import ReplayError, is_written, numbers, read_table, refuse_where
 from simulation.files import write_atomically
 
@@ -17,7 +18,6 @@ LOCAL, UTC_COLUMN = "interval_start_local", "interval_start_utc"
 LOAD, SOLAR = "load_kwh", "pv_kwh"
 COLUMNS = (LOCAL, LOAD, SOLAR)
 HOUR = timedelta(hours=1)
-MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)

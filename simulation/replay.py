@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from simulation.clock import MINUTE
 from simulation.csv_text import ReplayError
 from simulation.reading import Origin, Remark, with_remark
-from simulation.recording import COLUMNS, MINUTE, Recording
+from simulation.recording import COLUMNS, Recording
 from simulation.settings import BuildingConfig, ClockConfig, HistoryConfig, ReplayConfig, ReplayOfBuilding, SiteConfig
 from simulation.simulator import Flows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,3 +61,14 @@ def test_damaged_files_are_named_and_kept(home: Home, name: str) -> None:
         with pytest.raises(HomeError, match=rf"{name}: damaged; "):
             home.prepare(effective_scenario(None))
         assert path.read_text() == '{"half'
+
+
+def test_a_home_inside_a_repository_is_none_of_its_files(home: Home) -> None:
+    """So that git, ruff and mypy pass it by, whatever it is called."""
+    subprocess.run(["git", "init", "--quiet", home.folder.parent], check=True)
+    with home.claim():
+        home.prepare(effective_scenario(None))
+    seen = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=home.folder.parent, check=True, capture_output=True, text=True
+    )
+    assert seen.stdout == ""
