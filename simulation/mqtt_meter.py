@@ -95,7 +95,7 @@ class MqttMeter:
         if self._config.username is not None:
             client.username_pw_set(self._config.username, _password(self._config.password_file))
         if self._config.broker.startswith("mqtts:"):
-            client.tls_set()
+            _secure(client, self._config.ca_file)
         return client
 
     def _on_connect(
@@ -157,6 +157,14 @@ class MqttMeter:
         if text != self._complaint:
             log.warning("meter: broker %s %s", self._config.broker, text)
         self._complaint = text
+
+
+def _secure(client: Client, ca_file: str | None) -> None:
+    path = None if ca_file is None else Path(ca_file).expanduser()
+    try:
+        client.tls_set(ca_certs=None if path is None else str(path))
+    except OSError as error:  # ssl.SSLError, too
+        raise MeterConfigError(f"meter.ca_file = {ca_file!r} cannot be used ({error.strerror or error})") from error
 
 
 def _password(file: str | None) -> str | None:

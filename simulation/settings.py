@@ -117,6 +117,8 @@ class MeterConfig(Settings):
     """Account at the broker."""
     password_file: str | None = None
     """File that holds its password; never the password itself."""
+    ca_file: str | None = None
+    """Certificate authority of an mqtts:// broker; the system's when left out."""
     max_kw: float = Field(default=100.0, gt=0)
     """What the connection can carry [kW]; a message with more is left out."""
 

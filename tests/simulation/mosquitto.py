@@ -23,7 +23,7 @@ def program() -> str:
 class Broker:
     """Listens on a free loopback port; keeps sessions and queued messages on disk through `stop` and `start`."""
 
-    def __init__(self, folder: Path, password: str | None = None) -> None:
+    def __init__(self, folder: Path, password: str | None = None, certificate: tuple[Path, Path] | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = int(probe.getsockname()[1])
         self.url = f"mqtt://127.0.0.1:{self.port}"
@@ -38,6 +38,9 @@ class Broker:
             tool = shutil.which("mosquitto_passwd") or "mosquitto_passwd"
             subprocess.run([tool, "-U", str(folder / "users")], check=True)
             lines += ["allow_anonymous false", f"password_file {folder}/users"]
+        if certificate is not None:
+            self.url = self.url.replace("mqtt:", "mqtts:")
+            lines += [f"certfile {certificate[0]}", f"keyfile {certificate[1]}"]
         self._config.write_text("\n".join(line for line in lines if line != "user") + "\n")
         self._process: subprocess.Popen[bytes] | None = None
         self.start()

@@ -1,15 +1,22 @@
 """Live meters: against a real broker that goes away and comes back, and messages as other programs write them."""
 
+import gc
 import json
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 
 from building_clients.readings_store import ReadingsStore
@@ -130,7 +137,11 @@ class House:
             building_id="B6", seq=0, timestamp=self.start_of_time - timedelta(minutes=1), load_kw=0, pv_kw=0,
             battery_kw=0, soc=None, grid_kw=0, net_flow_kw=0,
         )  # fmt: skip
-        self.building = MeasuredBuilding(self.config, self.clock, self.folder, begin)
+        try:
+            self.building = MeasuredBuilding(self.config, self.clock, self.folder, begin)
+        except MeterConfigError:
+            self.store.close()
+            raise
         self.heartbeat = Heartbeat(self.store, self.building, self.clock, lambda: None)
         self.heartbeat._next = begin.timestamp + timedelta(minutes=1)
         return self
@@ -280,6 +291,46 @@ def test_an_account_at_the_broker(tmp_path: Path, caplog: pytest.LogCaptureFixtu
             House(tmp_path / "b8", broker, username="b6", password_file="/nowhere").open()
     finally:
         broker.stop()
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that is its own authority, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site broker")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "broker.pem").write_bytes(built.public_bytes(Encoding.PEM))
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "broker.key").write_bytes(secret)
+    return folder / "broker.pem", folder / "broker.key"
+
+
+@pytest.mark.filterwarnings(  # paho leaves the socket of a refused handshake to the garbage collector
+    "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
+)
+def test_a_broker_behind_tls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Only who knows the site's authority trusts its broker."""
+    pem, key = certificate(tmp_path)
+    broker = Broker(tmp_path / "broker", certificate=(pem, key))
+    try:
+        with closing(House(tmp_path / "b6", broker, ca_file=str(pem)).open()) as house:
+            subscribed(house)
+        with closing(House(tmp_path / "b7", broker).open()), caplog.at_level(logging.WARNING):
+            wait_for(lambda: f"broker {broker.url} cannot be reached" in caplog.text)
+        (tmp_path / "empty.pem").write_text("")
+        for wrong in ("/nowhere.pem", str(tmp_path / "empty.pem")):
+            with pytest.raises(MeterConfigError, match=f"ca_file = '{wrong}' cannot be used"):
+                House(tmp_path / "b8", broker, ca_file=wrong).open()
+    finally:
+        broker.stop()
+        gc.collect()  # here, where the warning is expected
 
 
 def test_a_broker_that_is_not_there_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
