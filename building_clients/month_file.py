@@ -47,9 +47,9 @@ class MonthFile:
 
     def append(self, rows: bytes, last: Reading) -> None:
         """Add whole rows, the last of which is `last`. Raises StoreError when the disk is full, and takes all back."""
+        self._write(rows)
         if self.first_seq is None:
             self.first_seq = int(rows.split(b",", 1)[0])
-        self._write(rows)
         self.last = last
 
     def readings(self, seq: int, limit: int) -> list[Reading]:

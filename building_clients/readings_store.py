@@ -36,11 +36,9 @@ class ReadingsStore:
         self.building_id = building_id
         self._months: list[MonthFile] = []
         self._lock = threading.Lock()
+        self._guard = -1
         try:
             self._guard = self._claim()
-        except OSError as error:
-            raise StoreError(f"{folder}: cannot open ({error.strerror}); mend the folder or the disk") from error
-        try:
             self._open_months()
         except OSError as error:
             self.close()

@@ -23,7 +23,7 @@ def start_building(scenario: Scenario, building_id: str, home: Path) -> None:
     """Run one building of the scenario until it is told to stop."""
     config = scenario.building_by_id(building_id)
     parts = BuildingParts(
-        config=as_replayed(config) if scenario.replay.directory else config,
+        config=as_run(scenario, config),
         open_building=opener(scenario, config, home / "buildings" / building_id),
         number=scenario.member_number(building_id),
         site=scenario.site,
@@ -46,8 +46,7 @@ def opener(scenario: Scenario, config: BuildingConfig, folder: Path) -> Callable
     if config.meter is not None:
         return lambda last, clock: MeasuredBuilding(config, clock, folder, last)
     source = source_of(scenario, config)
-    used = as_replayed(config) if scenario.replay.directory else config
-    return lambda last, clock: BuildingSimulation(used, source, last)
+    return lambda last, clock: BuildingSimulation(as_run(scenario, config), source, last)
 
 
 def source_of(scenario: Scenario, config: BuildingConfig) -> BuildingSource:
@@ -58,8 +57,10 @@ def source_of(scenario: Scenario, config: BuildingConfig) -> BuildingSource:
     return ReplayedBuilding(read_recording(file, scenario.replay.timezone), config.replay)
 
 
-def as_replayed(config: BuildingConfig) -> BuildingConfig:
-    """What is simulated next to recorded measurements: only the battery that `replay` declares."""
+def as_run(scenario: Scenario, config: BuildingConfig) -> BuildingConfig:
+    """The building as it is; next to recorded measurements only the battery that `replay` declares is simulated."""
+    if scenario.replay.directory is None:
+        return config
     battery = {
         "battery_capacity_kwh": config.replay.battery_capacity_kwh,
         "battery_charge_kw": None,

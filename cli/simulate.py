@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from building_clients.readings_store import ReadingsStore
-from cli.building import as_replayed, source_of
+from cli.building import as_run, source_of
 from cli.scenario import Scenario, ScenarioError
 from cli.tables import table_console
 from simulation.building import BuildingSimulation
@@ -48,10 +48,11 @@ def simulate(scenario: Scenario, options: SimulateOptions) -> None:
     if options.plot is not None and options.days > LONGEST_PLOT_DAYS:
         raise ScenarioError(f"--days {options.days}: a picture shows at most {LONGEST_PLOT_DAYS} days; use --out")
     start = _start(scenario, options.start)
-    if options.plot is not None:
-        _plot(scenario, chosen[0], start, options.days, options.plot)
-        chosen = chosen if options.out else chosen[:1]
-    totals = _run(scenario, chosen, start, options)
+    drawn = None if options.plot is None else _plot(scenario, chosen[0], start, options.days, options.plot)
+    if drawn is not None and options.out is None:
+        chosen, totals = chosen[:1], [energy_of(drawn)]
+    else:
+        totals = _run(scenario, chosen, start, options)
     _show(scenario, chosen, totals, start, options.days)
     for path in (options.plot, options.out):
         if path is not None:
@@ -71,11 +72,11 @@ def _timezone(scenario: Scenario) -> str:
 
 
 def _simulation(scenario: Scenario, config: BuildingConfig) -> BuildingSimulation:
-    used = as_replayed(config) if scenario.replay.directory else config
-    return BuildingSimulation(used, source_of(scenario, config))
+    return BuildingSimulation(as_run(scenario, config), source_of(scenario, config))
 
 
-def _plot(scenario: Scenario, config: BuildingConfig, start: datetime, days: int, path: Path) -> None:
+def _plot(scenario: Scenario, config: BuildingConfig, start: datetime, days: int, path: Path) -> pd.DataFrame:
+    """Draw one building; returns its readings."""
     end = start + timedelta(days=days)
     readings = _simulation(scenario, config).readings_before(end, days)
     zone = ZoneInfo(_timezone(scenario))
@@ -83,6 +84,7 @@ def _plot(scenario: Scenario, config: BuildingConfig, start: datetime, days: int
     kind = "recorded" if scenario.replay.directory else "simulated"
     title = f"{config.id} {config.name} ({config.profile.replace('_', ' ')}), {dates}, {kind}"
     draw_readings(readings, title, _timezone(scenario), path)
+    return readings
 
 
 def _run(

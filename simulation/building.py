@@ -53,7 +53,7 @@ class BuildingSimulation:
 
     def step(self, moment: datetime, seq: int) -> Reading | None:
         """The reading of the minute that starts at `moment`, None in a gap of a recording; advances the battery."""
-        flows = self._source.minutes(moment, 1)
+        flows = _known(self._source.minutes(moment, 1))
         load_kw, pv_kw = rounded_kw(flows.load_kw[0]), rounded_kw(flows.pv_kw[0])
         if load_kw != load_kw:
             return None

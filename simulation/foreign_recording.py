@@ -57,13 +57,14 @@ def read_foreign(path: Path, mapping: ImportMapping, target: Path) -> Imported:
         words = mapping.solar, unit_of(mapping.solar, mapping.solar_unit, "--solar-unit")
         solar = _mean_kw(path, table, words, times, interval, mapping)
     grid = np.full((2, int(place[-1]) + 1), np.nan)
-    grid[0, place], grid[1, place] = load, np.where((solar < 0) & (solar >= -STANDBY_KW), 0, solar)
+    standby = (solar < 0) & (solar >= -STANDBY_KW)
+    grid[0, place], grid[1, place] = load, np.where(standby, 0, solar)
     impossible = grid > mapping.max_kw
     grid[impossible] = np.nan
     _refuse_negative(path, table, mapping, load, solar)
     start = times.iloc[0].to_pydatetime() - (interval if mapping.label == "end" else timedelta(0))
     recording = Recording(target, start, interval, grid[0], grid[1])
-    return Imported(recording, int(impossible.sum()), int(((solar < 0) & (solar >= -STANDBY_KW)).sum()))
+    return Imported(recording, int(impossible.sum()), int(standby.sum()))
 
 
 def _utc(path: Path, texts: pd.Series, mapping: ImportMapping) -> pd.Series:

@@ -87,10 +87,12 @@ class MinuteBook:
 
     def _append(self, line: dict[str, object]) -> None:
         try:
-            with self._spool.open("a", encoding="utf-8") as file:
+            with open(
+                os.open(self._spool, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8"
+            ) as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise MeterSpoolError(f"{self._spool}: cannot write ({error.strerror}); free some disk space") from error
+            raise self._refused(error) from error
         self._lines += 1
 
     def _load(self) -> None:
@@ -115,6 +117,11 @@ class MinuteBook:
             for _ in range(max(one.counts.values()))
         ]
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        write_atomically(self._spool, text.encode(), 0o600)
+        try:
+            write_atomically(self._spool, text.encode(), 0o600)
+        except OSError as error:
+            raise self._refused(error) from error
         self._lines = len(lines)
-        os.chmod(self._spool, 0o600)
+
+    def _refused(self, error: OSError) -> MeterSpoolError:
+        return MeterSpoolError(f"{self._spool}: cannot write ({error.strerror}); free some disk space")

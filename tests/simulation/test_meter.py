@@ -92,6 +92,7 @@ def test_samples_survive_a_kill(tmp_path: Path) -> None:
     book = MinuteBook(tmp_path / "spool", NOON)
     for second in range(0, 180, 10):
         assert book.add(NOON + timedelta(seconds=second), {"load": second / 10}, NOON + timedelta(seconds=second))
+    assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o600, "samples are the building's own"
     with (tmp_path / "spool").open("a") as file:
         file.write('{"minute": "2026-06')
     again = MinuteBook(tmp_path / "spool", NOON + timedelta(minutes=1))

@@ -124,6 +124,13 @@ def test_folders_without_recordings_are_named(tmp_path: Path) -> None:
         recordings_in(tmp_path)
 
 
+@pytest.mark.parametrize("half", ["2020-01-02T06:00:00,1,", "2020-01-02T06:00:00,,1"])
+def test_half_a_reading_is_a_gap_live_too(tmp_path: Path, half: str) -> None:
+    rows = [*hours(30), half, *hours(2, "2020-01-02T07:00:00")]
+    source = ReplayedBuilding(read_recording(write(tmp_path / "a.csv", *rows), ZONE), ReplayOfBuilding())
+    assert BuildingSimulation(BuildingConfig(id="H"), source).step(datetime(2020, 1, 2, 14, tzinfo=UTC), 0) is None
+
+
 def test_energy_is_spread_evenly_over_the_minutes(tmp_path: Path) -> None:
     """Half-hours of 1 kWh are 2 kW; the sum over the minutes is the sum of the file."""
     rows = ["2020-01-01T00:00,1,0.25", "2020-01-01T00:30,0.5,0", "2020-01-01T01:00,0,3"]
