@@ -1,4 +1,4 @@
-"""One forecast of 24 hours: the building's numpy forward pass, against Keras."""
+"""One forecast of 24 hours: what serves it (onnxruntime), with all that comes before, against Keras."""
 
 from __future__ import annotations
 
@@ -6,29 +6,39 @@ import numpy as np
 
 from benchmarks._table import against, measure, show
 from building_clients.architecture import initial_weights
-from building_clients.inference import predict
-from building_clients.windows import FEATURES, WINDOW, Windows
+from building_clients.calibration import calibrated_on, forecast_samples
+from building_clients.inference import OnnxModel
+from building_clients.slots import SlotMeans
+from building_clients.windows import Series
 
 HORIZON = 96
+DAYS = 28
 REPEATS = 31
 
 
-def _windows(count: int) -> Windows:
+def made_up(days: int) -> SlotMeans:
+    """Four weeks of noise: what a forecast costs does not depend on the numbers."""
     rng = np.random.default_rng(7)
-    past = rng.normal(size=(count, WINDOW, FEATURES)).astype(np.float32)
-    flat = np.zeros((count, HORIZON), np.float32)
-    return Windows(past=past, base=flat, deficit_logit=flat, target=flat)
+    return SlotMeans(0, HORIZON, rng.random(days * HORIZON), rng.random(days * HORIZON))
 
 
 def main(json_file: str | None) -> None:
     """Print the medians."""
     from building_clients.model import Trainer
 
-    trainer, weights, windows = Trainer(HORIZON, dropout=0.1), initial_weights(HORIZON, 7), _windows(1)
-    ours, keras = predict(weights, windows), trainer.predict(weights, windows)
+    rng = np.random.default_rng(7)
+    weights = [array + rng.normal(0, 0.1, array.shape).astype(np.float32) for array in initial_weights(HORIZON, 7)]
+    slots = made_up(DAYS)
+    series, model, trainer = Series(slots), OnnxModel(weights, HORIZON), Trainer(HORIZON, dropout=0.1)
+    sample = series.newest()
+    calibration = calibrated_on(series, model, len(slots))
+    ours, keras = model.predict(sample), trainer.predict(weights, sample)
     apart = float(np.abs(ours[0] - np.sort(keras[0], axis=2)).max())
     sides = {
-        "keras predict": lambda: trainer.predict(weights, windows),
-        "numpy": lambda: predict(weights, windows),
+        "keras predict": lambda: trainer.predict(weights, sample),
+        "onnxruntime": lambda: model.predict(sample),
+        "with features and calibration": lambda: forecast_samples(model, series.newest(), calibration),
+        "with the bases of 28 days": lambda: forecast_samples(model, Series(slots).newest(), calibration),
+        "daily calibration": lambda: calibrated_on(series, model, len(slots)),
     }
     show(f"one forecast; largest difference {apart:.1e}", against(measure(sides, REPEATS), "keras predict"), json_file)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from building_clients.settings import LearningConfig
+from building_clients.settings import LearningConfig, learning_config
 from building_clients.trainer_socket import request
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ app = ClientApp()
 def train(message: Message, context: Context) -> Message:
     """Train on the building's own data and answer with weights, sample count and losses."""
     values = dict(message.content.config_records["config"])
-    config = LearningConfig.model_validate({k: v for k, v in values.items() if k in LearningConfig.model_fields})
+    config = learning_config(values)
     weights = message.content.array_records["arrays"].to_numpy_ndarrays()
     who = ConfigRecord({"building-id": building_id(context)})
     try:
@@ -49,7 +49,8 @@ def adopt(message: Message, context: Context) -> Message:
     weights = message.content.array_records["arrays"].to_numpy_ndarrays()
     socket = context.node_config.get("socket")
     if socket is not None:
-        request(Path(str(socket)), {"do": "adopt"}, weights, TRAIN_TIMEOUT_S)
+        config = learning_config(message.content.config_records["config"])
+        request(Path(str(socket)), {"do": "adopt", "config": config.model_dump()}, weights, TRAIN_TIMEOUT_S)
     content = RecordDict({"metrics": MetricRecord({"num-examples": 1})})
     return Message(content=content, reply_to=message)
 
@@ -77,7 +78,7 @@ def _train(
 @lru_cache(maxsize=8)
 def virtual_learner(index: int, seed: int) -> Learner:
     """A simulated building with 28 days of history, for runs without any other process."""
-    from building_clients.learner import HISTORY_DAYS, Learner
+    from building_clients.learner import FORECAST_DAYS, Learner
     from simulation.building import BuildingSimulation
     from simulation.catalogue import virtual_building
     from simulation.settings import ClockConfig, SiteConfig
@@ -85,5 +86,5 @@ def virtual_learner(index: int, seed: int) -> Learner:
 
     config, clock = virtual_building(index), ClockConfig()
     simulation = BuildingSimulation(config, SimulatedBuilding(config, SiteConfig(), seed))
-    history = simulation.readings_before(clock.start, HISTORY_DAYS).set_index("timestamp")
+    history = simulation.readings_before(clock.start, FORECAST_DAYS).set_index("timestamp")
     return Learner(config.id, None, lambda minutes: history.iloc[-minutes:], clock.slot_minutes)

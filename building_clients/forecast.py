@@ -12,6 +12,9 @@ Powers = tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...]
 Probabilities = tuple[Annotated[float, Field(ge=0, le=1)], ...]
 
 
+Source = Literal["model", "seasonal"]
+
+
 class Forecast(Settings):
     """What a building expects, slot by slot. All tuples have the same length."""
 
@@ -31,7 +34,9 @@ class Forecast(Settings):
     """Surplus that is exceeded once in ten times [kW]"""
     deficit_probability: Probabilities
     """Probability that net flow is negative [1]"""
-    source: Literal["model", "seasonal"]
-    """Shared LSTM, or the seasonal base alone while there is no model or too little history."""
+    source: Source
+    """Shared LSTM, or the seasonal base alone while the model cannot be used."""
+    reason: str = Field(default="", max_length=200)
+    """Why the model is not used; empty when it is."""
     model_version: int = Field(default=0, ge=0, lt=2**53)
     """How many times the building has adopted new weights."""

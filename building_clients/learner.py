@@ -1,50 +1,43 @@
-"""Learning and forecasting inside one building: trains on its own readings, forecasts with the shared weights."""
+"""Learning inside one building: trains on its own readings, judges shared models by its own validation, forecasts."""
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from building_clients.architecture import Weights, check_weights
+from building_clients.architecture import HEAD, Weights, check_weights, initial_weights
 from building_clients.forecast import Forecast
-from building_clients.inference import predict
+from building_clients.forecaster import Forecaster
+from building_clients.inference import OnnxModel
+from building_clients.model_store import ModelStore
+from building_clients.scoring import loss_on
 from building_clients.settings import LearningConfig
-from building_clients.windows import (
-    VALIDATION_SHARE,
-    Series,
-    TrainError,
-    Windows,
-    newest,
-    scale_of,
-    to_series,
-    to_windows,
-)
-from simulation.files import write_atomically
+from building_clients.slots import SlotMeans, TrainError, to_slots
+from building_clients.windows import Series
+from simulation.data_quality import examine
+from simulation.recording import Recording
 
 if TYPE_CHECKING:
     from building_clients.model import Trainer
 
 log = logging.getLogger(__name__)
 
-HISTORY_DAYS = 28
+FORECAST_DAYS = 28
+"""History that a forecast looks at [d]"""
 MINUTES_PER_DAY = 1440
-MODEL_MIN_DAYS = 2
-"""Days of history below which the seasonal base forecasts even when there are weights."""
-MODEL_MAX = 100.0
-"""The model's forecast must stay within so many times the building's scale [1]"""
+VALIDATION_SHARE = 0.2
+TOLERANCE = 0.02
+"""A new model that is worse than the building's own by more than this on its own validation is not used [1]"""
 History = Callable[[int], pd.DataFrame]
 """Gives the last so many minutes of readings."""
-Source = Literal["model", "seasonal"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class TrainResult:
     """What leaves the building after training: weights and numbers, no reading."""
 
     weights: Weights
-    """Locally trained weights."""
+    """Locally trained weights; without the heads when those are personal."""
     num_examples: int
     """Training windows [1]"""
     metrics: dict[str, float]
@@ -64,129 +57,118 @@ class Learner:
 
     def __init__(self, building_id: str, folder: Path | None, history: History, slot_minutes: int) -> None:
         self._id = building_id
-        self._file = None if folder is None else folder / "model.npz"
         self._history = history
         self._slot_minutes = slot_minutes
         self._horizon = 24 * 60 // slot_minutes
         self._train_lock = threading.Lock()
-        self._trainer: tuple[float, Trainer] | None = None
-        self._weights: Weights | None = None
-        self.model_version = 0
+        self._trainer: tuple[tuple[float, float], Trainer] | None = None
+        self._store = ModelStore(folder, self._horizon)
+        self._forecaster = Forecaster(building_id, slot_minutes)
+        if self._store.weights is not None:
+            self._forecaster.use(self._store.weights)
+
+    @property
+    def model_version(self) -> int:
         """How many times weights were adopted."""
-        self._load()
+        return self._store.version
 
     def train(self, weights: Weights, config: LearningConfig, server_round: int) -> TrainResult:
         """Train from `weights` on the older part of the history. Raises TrainError when that is too short or unfit."""
-        check_weights(weights, self._horizon)
-        windows = to_windows(series := self._series(), scale_of(series))
-        held_back = int(len(windows) * VALIDATION_SHARE)
-        training = windows.part(0, max(0, len(windows) - held_back - self._horizon))
-        validation = windows.part(len(windows) - held_back, len(windows))
-        if len(training) < config.batch_size or not len(validation):
-            raise TrainError(f"{len(windows)} windows are too few to train and validate; wait for more history")
-        with self._train_lock:
-            trainer = self._warm_trainer(config.dropout)
-            before = trainer.loss(weights, validation)
-            seed = config.seed + 1000 * server_round
-            trained, train_loss = trainer.train(
-                weights, training, config.local_steps, config.batch_size, config.learning_rate, seed
-            )
-            after = trainer.loss(trained, validation)
+        complete = self._complete(weights, config)
+        series = self._series(config.history_days)
+        self._check_quality(series.slots)
+        training, validation = split(series, config.batch_size)
+        trained, train_loss = self._fit(complete, series, training, config, config.local_steps, server_round)
+        before, after = (loss_on(OnnxModel(w, self._horizon), series, validation) for w in (complete, trained))
         metrics = {"train_loss": train_loss, "loss_before": before, "loss_after": after}
-        return TrainResult(trained, len(training), metrics)
+        if config.personal_heads:
+            self._store.keep(trained)
+            self._forecaster.use(trained)
+        return TrainResult(trained[: len(weights)], len(training), metrics)
 
-    def adopt(self, weights: Weights) -> None:
-        """Forecast with these weights from now on. Raises ValueError for weights of another shape."""
-        check_weights(weights, self._horizon)
-        if self._file is not None:
-            buffer = io.BytesIO()
-            version = np.array(self.model_version + 1)
-            np.savez(buffer, version, *weights)
-            write_atomically(self._file, buffer.getvalue())
-        self._weights = weights
-        self.model_version += 1
+    def adopt(self, weights: Weights, config: LearningConfig | None = None) -> bool:
+        """Forecast with these weights, fine-tuned if so configured, unless the building's own validation says no.
+
+        Returns whether they are in use. Raises ValueError for weights of another shape.
+        """
+        config = config or LearningConfig()
+        complete = self._complete(weights, config)
+        try:
+            series = self._series(config.history_days)
+            training, validation = split(series, config.batch_size)
+        except TrainError:
+            return self._use(complete)  # too young to judge
+        losses = {"new": loss_on(OnnxModel(complete, self._horizon), series, validation)}
+        if config.personal_steps:
+            tuned, _ = self._fit(complete, series, training, config, config.personal_steps, 0)
+            tuned_loss = loss_on(OnnxModel(tuned, self._horizon), series, validation)
+            if tuned_loss < losses["new"]:
+                complete, losses["new"] = tuned, tuned_loss
+        if self._store.weights is not None:
+            losses["own"] = loss_on(OnnxModel(self._store.weights, self._horizon), series, validation)
+            if not losses["new"] <= losses["own"] * (1 + TOLERANCE):
+                log.warning("a shared model is not used: loss %(new).4f, that of the own %(own).4f", losses)
+                return False
+        return self._use(complete)
 
     def forecast(self, now: datetime, slot: int) -> Forecast:
         """Forecast from `slot` on, with what was measured before `now`.
 
-        Without weights or with under two days of history it comes from the seasonal base and says so.
+        Without weights, with little history or old readings it comes from the seasonal base and says so.
         """
-        try:
-            series = self._series(now)
-        except TrainError as error:
-            return self._flat(now, slot, str(error))
-        scale_kw = scale_of(series)
-        sample = newest(series, scale_kw)
-        quantiles, deficit, source = self._predict(series, sample)
-        first = series.first_slot + len(series.net_kw)
-        return self._record(now, slot, slot - first, quantiles[0] * scale_kw, deficit[0], source)
+        return self._forecaster.forecast(self._history(FORECAST_DAYS * MINUTES_PER_DAY), now, slot, self._store.version)
 
-    def _predict(self, series: Series, sample: Windows) -> tuple[np.ndarray, np.ndarray, Source]:
-        weights = self._weights
-        if weights is not None and len(series.net_kw) >= MODEL_MIN_DAYS * series.per_day:
-            quantiles, deficit = predict(weights, sample)
-            if (np.abs(quantiles) < MODEL_MAX).all() and np.isfinite(deficit).all():
-                return quantiles, deficit, "model"
-            log.warning("model version %d forecasts absurd values; the seasonal base is used", self.model_version)
-        quantiles = sample.base[:, :, None] + np.array([-0.5, 0.0, 0.5])
-        return quantiles, 1 / (1 + np.exp(-sample.deficit_logit)), "seasonal"
+    def _complete(self, weights: Weights, config: LearningConfig) -> Weights:
+        """The building's own heads in place of those that do not travel."""
+        complete = list(weights)
+        if config.personal_heads:
+            own = self._store.weights or initial_weights(self._horizon, config.seed)
+            complete = [*weights[: HEAD.start], *own[HEAD]]
+        check_weights(complete, self._horizon)
+        return complete
 
-    def _record(
-        self, now: datetime, slot: int, skip: int, quantiles_kw: np.ndarray, deficit: np.ndarray, source: Source
-    ) -> Forecast:
-        """The model forecasts from the first slot without a reading; `skip` slots of that are over or running."""
-        index = np.clip(np.arange(self._horizon) + skip, 0, None) % self._horizon
-        rows = np.round(quantiles_kw[index].astype(float), 4)
-        return Forecast(
-            building_id=self._id,
-            issued_at=now,
-            slot=slot,
-            slot_minutes=self._slot_minutes,
-            net_flow_kw_p10=tuple(rows[:, 0].tolist()),
-            net_flow_kw_p50=tuple(rows[:, 1].tolist()),
-            net_flow_kw_p90=tuple(rows[:, 2].tolist()),
-            deficit_probability=tuple(np.round(deficit[index].astype(float), 4).tolist()),
-            source=source,
-            model_version=self.model_version,
-        )
+    def _use(self, weights: Weights) -> bool:
+        self._store.keep(weights)
+        self._forecaster.use(weights)
+        return True
 
-    def _flat(self, now: datetime, slot: int, reason: str) -> Forecast:
-        """Before the first full day: the mean of what there is, and the deficit as likely as it was."""
-        log.warning("forecast from the mean of the readings: %s", reason)
-        net = self._readings(now)["net_flow_kw"]
-        mean, share = (float(net.mean()), float((net < 0).mean())) if len(net) else (0.0, 0.5)
-        quantiles = np.full((self._horizon, 3), mean)
-        return self._record(now, slot, 0, quantiles, np.full(self._horizon, share), "seasonal")
+    def _fit(
+        self, weights: Weights, series: Series, training: np.ndarray, config: LearningConfig, steps: int, round_: int
+    ) -> tuple[Weights, float]:
+        with self._train_lock:
+            trainer = self._warm_trainer(config.dropout, config.proximal_mu)
+            seed = config.seed + 1000 * round_
+            return trainer.train(weights, [(series, training)], steps, config.batch_size, config.learning_rate, seed)
 
-    def _series(self, now: datetime | None = None) -> Series:
-        return to_series(self._readings(now), self._slot_minutes)
+    def _series(self, days: int) -> Series:
+        return Series(to_slots(self._history(days * MINUTES_PER_DAY), self._slot_minutes))
 
-    def _readings(self, now: datetime | None) -> pd.DataFrame:
-        readings = self._history(HISTORY_DAYS * MINUTES_PER_DAY)
-        return readings if now is None else readings[readings.index <= now - timedelta(minutes=1)]
+    def _check_quality(self, slots: SlotMeans) -> None:
+        interval = timedelta(minutes=self._slot_minutes)
+        start = datetime.fromtimestamp(slots.first_slot * interval.total_seconds(), UTC)
+        found = examine(Recording(Path(self._id), start, interval, slots.load_kw, slots.pv_kw), None, None)
+        if found.verdict == "poor":
+            raise TrainError(
+                f"the readings are too poor to train with the others: load of nothing in {found.zero_share:.0%}, "
+                f"stuck at one value in {found.flat_share:.0%} of the slots; check the meter"
+            )
 
-    def _warm_trainer(self, dropout: float) -> Trainer:
-        if self._trainer is None or self._trainer[0] != dropout:
+    def _warm_trainer(self, dropout: float, proximal_mu: float) -> Trainer:
+        if self._trainer is None or self._trainer[0] != (dropout, proximal_mu):
             from building_clients.model import Trainer
 
-            self._trainer = dropout, Trainer(self._horizon, dropout)
+            self._trainer = (dropout, proximal_mu), Trainer(self._horizon, dropout, proximal_mu)
         return self._trainer[1]
 
-    def _load(self) -> None:
-        if self._file is None or not self._file.exists():
-            return
-        try:
-            with np.load(io.BytesIO(self._file.read_bytes()), allow_pickle=False) as stored:
-                weights = [stored[f"arr_{index}"] for index in range(1, len(stored.files))]
-                version = int(stored["arr_0"])
-            check_weights(weights, self._horizon)
-        except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            log.warning("%s is damaged (%s); the seasonal base forecasts until the next round", self._file, error)
-            return
-        self._weights, self.model_version = weights, version
 
+def split(series: Series, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Slots at which training and validation samples end, by time; no training target is a validation input.
 
-def learning_config(values: Mapping[str, object]) -> LearningConfig:
-    """Hyper-parameters of a message; keys of Flower's own and of the server are left out."""
-    known = {key: value for key, value in values.items() if key in LearningConfig.model_fields}
-    return LearningConfig.model_validate(known)
+    Raises TrainError when there are too few.
+    """
+    ends = series.ends()
+    held_back = int(len(ends) * VALIDATION_SHARE)
+    training = ends[: max(0, len(ends) - held_back - series.slots.per_day)]
+    if len(training) < batch_size or not held_back:
+        raise TrainError(f"{len(ends)} windows are too few to train and validate; wait for more history")
+    return training, ends[len(ends) - held_back :]

@@ -13,12 +13,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from building_clients.architecture import QUANTILES, UNITS, Weights
-from building_clients.windows import FEATURES, WINDOW, Windows
-
-DEFICIT_WEIGHT = 0.5
-"""Weight of the deficit's cross-entropy next to the pinball loss [1]"""
-EVALUATION_BATCH = 256
+from building_clients.architecture import DECODER, QUANTILES, UNITS, Weights
+from building_clients.scoring import DEFICIT_WEIGHT
+from building_clients.windows import CONTEXT, FEATURES, WINDOW, Batch, Series
 
 # One thread per building: several buildings train side by side, and small products collapse with two threads.
 tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -26,91 +23,117 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def build_model(horizon: int, dropout: float) -> Any:
-    """Stacked LSTM with dropout, a linear skip, and the heads `net_flow_kw` and `deficit_probability`.
+    """Stacked LSTM with dropout, a decoder shared by all slots ahead, a linear skip, two heads on seasonal bases.
 
-    Inputs: past (n, WINDOW, FEATURES), base (n, horizon), deficit_logit (n, horizon).
-    Outputs: net_flow_kw (n, horizon, 3) as quantiles in the building's scale, deficit logit (n, horizon).
+    Inputs: past (n, WINDOW, FEATURES), context (n, horizon, CONTEXT), base and deficit_logit (n, horizon).
+    Outputs: net_flow_kw (n, horizon, 3) as quantiles in the sample's scale, deficit logit (n, horizon).
     """
-    layers = tf.keras.layers
+    layers, levels = tf.keras.layers, len(QUANTILES)
     past = layers.Input((WINDOW, FEATURES), name="past")
+    context = layers.Input((horizon, CONTEXT), name="context")
     base = layers.Input((horizon,), name="base")
     deficit_logit = layers.Input((horizon,), name="deficit_logit")
-    hidden = layers.LSTM(UNITS[0], return_sequences=True, unroll=True)(past)
-    hidden = layers.Dropout(dropout)(hidden)
-    hidden = layers.Dropout(dropout)(layers.LSTM(UNITS[1], unroll=True)(hidden))
-    width = horizon * len(QUANTILES)
-    skip = layers.Dense(width, kernel_initializer="zeros", name="skip")(layers.Flatten()(past))
-    offsets = layers.Dense(width, use_bias=False, name="quantiles")(hidden)
-    offsets = layers.Reshape((horizon, len(QUANTILES)))(layers.Add()([skip, offsets]))
+    state = layers.Dropout(dropout)(layers.LSTM(UNITS[0], return_sequences=True, unroll=True)(past))
+    state = layers.Dropout(dropout)(layers.LSTM(UNITS[1], unroll=True)(state))
+    decoded = layers.Concatenate()([layers.RepeatVector(horizon)(state), context])
+    decoded = layers.Dropout(dropout)(layers.Dense(DECODER[0], activation="relu")(decoded))
+    decoded = layers.Dropout(dropout)(layers.Dense(DECODER[1], activation="tanh")(decoded))
+    skip = layers.EinsumDense("bhc,hcq->bhq", (horizon, levels), name="quantile_skip")(context)
+    offsets = layers.Add()([skip, layers.Dense(levels, name="quantile")(decoded)])
     net_flow = layers.Add(name="net_flow_kw")([layers.Reshape((horizon, 1))(base), offsets])
-    deficit = layers.Dense(horizon, name="deficit")(hidden)
-    deficit = layers.Add(name="deficit_probability")([deficit_logit, deficit])
-    return tf.keras.Model([past, base, deficit_logit], [net_flow, deficit])
+    parts = [
+        layers.EinsumDense("bhc,hcq->bhq", (horizon, 1), name="deficit_skip")(context),
+        layers.Reshape((horizon, 1))(layers.Dense(horizon, name="deficit_state")(state)),
+        layers.Dense(1, name="deficit")(decoded),
+        layers.Reshape((horizon, 1))(deficit_logit),
+    ]
+    deficit = layers.Reshape((horizon,), name="deficit_probability")(layers.Add()(parts))
+    return tf.keras.Model([past, context, base, deficit_logit], [net_flow, deficit])
 
 
-def loss_of(model: Any, past: Any, base: Any, deficit_logit: Any, target: Any, training: bool) -> Any:
-    """Pinball loss of the quantiles (Koenker and Bassett 1978) plus cross-entropy of the deficit; a scalar."""
-    quantiles, logit = model([past, base, deficit_logit], training=training)
+def loss_of(model: Any, inputs: list[Any], target: Any, weight: Any) -> Any:
+    """Pinball loss of the quantiles (Koenker and Bassett 1978) plus cross-entropy of the deficit; a scalar.
+
+    `weight` (n,) turns errors in the sample's own scale into the building's.
+    """
+    quantiles, logit = model(inputs, training=True)
     error = target[:, :, None] - quantiles
     levels = tf.constant(QUANTILES)
-    pinball = tf.reduce_mean(tf.maximum(levels * error, (levels - 1) * error))
+    pinball = tf.reduce_mean(weight[:, None, None] * tf.maximum(levels * error, (levels - 1) * error))
     deficit = tf.cast(target < 0, tf.float32)
     entropy = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(deficit, logit))
     return pinball + DEFICIT_WEIGHT * entropy
 
 
 class Trainer:
-    """One compiled model, kept warm over rounds; every round starts from given weights and a fresh optimiser."""
+    """One traced model, kept warm over rounds; every round starts from given weights and a fresh optimiser."""
 
-    def __init__(self, horizon: int, dropout: float) -> None:
+    def __init__(self, horizon: int, dropout: float, proximal_mu: float = 0.0) -> None:
         self._model = build_model(horizon, dropout)
+        self._mu = proximal_mu
+        self._anchor = [tf.Variable(v, trainable=False) for v in self._model.trainable_variables] if proximal_mu else []
         self._optimizer = tf.keras.optimizers.Adam(1e-3, global_clipnorm=1.0)
         self._optimizer.build(self._model.trainable_variables)
         self._step = tf.function(self._train_step, reduce_retracing=True)
-        self._loss = tf.function(self._evaluate_step, reduce_retracing=True)
 
     def train(
-        self, weights: Weights, windows: Windows, steps: int, batch_size: int, rate: float, seed: int
+        self,
+        weights: Weights,
+        sources: list[tuple[Series, np.ndarray]],
+        steps: int,
+        batch_size: int,
+        rate: float,
+        seed: int,
     ) -> tuple[Weights, float]:
-        """New weights and the mean loss of the steps; the rate falls to 0 along a cosine."""
-        self._model.set_weights(weights)
-        for variable in self._optimizer.variables:
-            variable.assign(tf.zeros_like(variable))
-        tf.random.set_seed(seed)
+        """New weights and the mean loss of the steps; the rate falls to 0 along a cosine.
+
+        `sources` are series with the slots at which their training samples end; each step draws from one of them,
+        larger ones more often. A building has one; the centralised comparison has all.
+        """
+        self._start_from(weights, seed)
         rng = np.random.default_rng(seed)
+        sizes = np.array([len(ends) for _, ends in sources])
+        scales = [float(series.scale_kw[ends].mean()) for series, ends in sources]
         losses = []
         for step in range(steps):
             self._optimizer.learning_rate.assign(rate * 0.5 * (1 + np.cos(np.pi * step / steps)))
-            chosen = rng.choice(len(windows), batch_size)
-            losses.append(self._step(*(tf.constant(part[chosen]) for part in _arrays(windows))))
+            parts = rng.multinomial(batch_size, sizes / sizes.sum())
+            drawn = [
+                _tensors(series.batch(rng.choice(ends, count)), scale)
+                for (series, ends), scale, count in zip(sources, scales, parts, strict=True)
+                if count
+            ]
+            losses.append(self._step(*(tf.constant(np.concatenate(arrays)) for arrays in zip(*drawn, strict=True))))
         return self._model.get_weights(), float(np.mean([float(loss) for loss in losses]))
 
-    def loss(self, weights: Weights, windows: Windows) -> float:
-        """Mean loss of given weights, without dropout."""
+    def predict(self, weights: Weights, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Unsorted quantiles and deficit probability, for comparison with what serves."""
         self._model.set_weights(weights)
-        losses, sizes = [], []
-        for start in range(0, len(windows), EVALUATION_BATCH):
-            part = windows.part(start, start + EVALUATION_BATCH)
-            losses.append(float(self._loss(*(tf.constant(array) for array in _arrays(part)))))
-            sizes.append(len(part))
-        return float(np.average(losses, weights=sizes))
-
-    def predict(self, weights: Weights, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-        """Unsorted quantiles and deficit probability, for comparison with the numpy forward pass."""
-        self._model.set_weights(weights)
-        quantiles, logit = self._model([windows.past, windows.base, windows.deficit_logit], training=False)
+        quantiles, logit = self._model([batch.past, batch.context, batch.base, batch.deficit_logit], training=False)
         return np.asarray(quantiles), np.asarray(tf.sigmoid(logit))
 
-    def _train_step(self, past: Any, base: Any, deficit_logit: Any, target: Any) -> Any:
+    def _start_from(self, weights: Weights, seed: int) -> None:
+        self._model.set_weights(weights)
+        dropouts = [layer for layer in self._model.layers if isinstance(layer, tf.keras.layers.Dropout)]
+        for number, layer in enumerate(dropouts):
+            layer.seed_generator.state.assign([seed, number])
+        for variable in self._optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
+        for anchor, array in zip(self._anchor, weights, strict=bool(self._anchor)):
+            anchor.assign(array)
+
+    def _train_step(self, past: Any, context: Any, base: Any, logit: Any, target: Any, weight: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = loss_of(self._model, past, base, deficit_logit, target, training=True)
+            loss = loss_of(self._model, [past, context, base, logit], target, weight)
         variables = self._model.trainable_variables
-        self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        gradients = tape.gradient(loss, variables)
+        if self._mu:  # FedProx (Li et al. 2020, arXiv:1812.06127): stay near the weights that the round started from
+            pulled = zip(gradients, variables, self._anchor, strict=True)
+            gradients = [gradient + self._mu * (variable - anchor) for gradient, variable, anchor in pulled]
+        self._optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
 
-    def _evaluate_step(self, past: Any, base: Any, deficit_logit: Any, target: Any) -> Any:
-        return loss_of(self._model, past, base, deficit_logit, target, training=False)
 
-
-def _arrays(windows: Windows) -> tuple[np.ndarray, ...]:
-    return windows.past, windows.base, windows.deficit_logit, windows.target
+def _tensors(batch: Batch, scale_kw: float) -> tuple[np.ndarray, ...]:
+    weight = (batch.scale_kw / scale_kw).astype(np.float32)
+    return batch.past, batch.context, batch.base, batch.deficit_logit, batch.target, weight

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from simulation.settings import Settings
@@ -20,6 +22,14 @@ class LearningConfig(Settings):
     """Adam's step size at the start of each round; it falls to 0 along a cosine [1]"""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of LSTM outputs dropped in training [1]"""
+    history_days: int = Field(default=365, ge=3, le=3660)
+    """Newest part of its readings that a building trains on [d]"""
+    proximal_mu: float = Field(default=0.0, ge=0, le=100)
+    """FedProx: pull of the shared weights on a building's training; 0 for none [1]"""
+    personal_heads: bool = False
+    """Whether each building keeps the two heads to itself and shares only the rest of the network"""
+    personal_steps: int = Field(default=0, ge=0, le=10_000)
+    """Gradient steps with which a building fits a released model to itself, kept if its own validation improves [1]"""
     seed: int = Field(default=7, ge=0)
     """Seed of initial weights and of batch order"""
     min_available_nodes: int = Field(default=2, ge=1)
@@ -32,3 +42,9 @@ class LearningConfig(Settings):
     """Local hour of each simulated night at which `up` starts a training run"""
     superlink: str = Field(default="127.0.0.1:8710", pattern=r"^[^\s:/]+:\d+$")
     """Address of the Flower SuperLink (host:port)"""
+
+
+def learning_config(values: Mapping[str, object]) -> LearningConfig:
+    """Hyper-parameters of a message; keys of Flower's own and of the server are left out."""
+    known = {key: value for key, value in values.items() if key in LearningConfig.model_fields}
+    return LearningConfig.model_validate(known)

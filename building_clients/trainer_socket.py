@@ -95,13 +95,10 @@ class TrainerServer:
             log.warning("nobody waited for the answer of a training: %s", error)
 
     def _handle(self, head: dict[str, Any], weights: Arrays) -> tuple[dict[str, Any], Arrays]:
+        config = LearningConfig.model_validate(head["config"])
         if head["do"] == "adopt":
-            self._learner.adopt(weights)
-            return {}, []
-        server_round = int(head["round"])
-        if server_round > 1:
-            self._learner.adopt(weights)
-        result = self._learner.train(weights, LearningConfig.model_validate(head["config"]), server_round)
+            return {"in_use": self._learner.adopt(weights, config)}, []
+        result = self._learner.train(weights, config, int(head["round"]))
         return {"num_examples": result.num_examples, "metrics": result.metrics}, result.weights
 
 

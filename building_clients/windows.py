@@ -1,161 +1,170 @@
-"""From readings to what the model sees: slot means, a seasonal base, windows of the past. Nothing looks ahead."""
+"""What the model sees of a building: the last slots, and for each slot of the next day what is known about it.
+
+Nothing looks ahead: what describes a slot rests on slots at least a day older, what describes the moment on the past.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from simulation.errors import MicrogridError
+from building_clients.bases import envelope, lagged, seasonal_mean, seasonal_quantiles
+from building_clients.slots import SlotMeans, TrainError
 
 WINDOW = 24
 """Slots of the past that the LSTM reads [1]"""
-FEATURES = 6
-"""Scaled residual and base, time of day and of week as sine and cosine."""
-HORIZON_H = 24
+FEATURES = 9
+"""Load and solar residual, their bases, the clear-day envelope, time of day and of week on two circles."""
+CONTEXT = 41
+"""Columns that describe one slot of the next day."""
 ALPHA = 0.1
 """Weight of the newest day in the seasonal base [1]"""
 MIN_DAYS = 3
 """Days of history below which nothing is trained."""
-VALIDATION_SHARE = 0.2
+SCALE_DAYS = 28
 MIN_SCALE_KW = 0.05
-
-
-class TrainError(MicrogridError):
-    """The history does not allow training; the text says what is missing."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """Net flow of a building in slots without a gap, with the seasonal base one day further."""
-
-    first_slot: int
-    """Index of the first slot."""
-    per_day: int
-    """Slots in a day [1]"""
-    net_kw: np.ndarray
-    """Mean surplus; shape (n,) [kW]"""
-    base_kw: np.ndarray
-    """Exponentially weighted mean of the same slot on earlier days; shape (n + per_day,) [kW]"""
-    deficit_share: np.ndarray
-    """The same of the deficit indicator; shape (n + per_day,) [1]"""
+HOURS_PER_DAY = 24.0
+DECAYS_H = (1.0, 3.0, 8.0)
+"""How long the newest deviation may matter [h]"""
+CLEARNESS_H = (3, 24, 72)
+LEVELS_H = (3, 24, 168)
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Samples in time order; `n` of them. Powers are divided by the building's scale."""
+class Batch:
+    """Samples; `n` of them. Powers are divided by each sample's scale."""
 
     past: np.ndarray
     """shape (n, WINDOW, FEATURES)"""
+    context: np.ndarray
+    """shape (n, horizon, CONTEXT)"""
     base: np.ndarray
     """Seasonal base of the target; shape (n, horizon)"""
     deficit_logit: np.ndarray
     """Log odds of the seasonal deficit share; shape (n, horizon)"""
     target: np.ndarray
-    """Net flow; shape (n, horizon)"""
+    """Net flow; shape (n, horizon), or (n, 0) where it is not known yet"""
+    scale_kw: np.ndarray
+    """Standard deviation of net flow in the SCALE_DAYS before; shape (n,) [kW]"""
 
     def __len__(self) -> int:
         return len(self.past)
 
-    def part(self, start: int, stop: int) -> Windows:
-        """Samples `start` to `stop`."""
-        cut = slice(start, stop)
-        return Windows(self.past[cut], self.base[cut], self.deficit_logit[cut], self.target[cut])
+
+class Series:
+    """A building's slots with all that forecasts need; samples are cut out of it in batches."""
+
+    def __init__(self, slots: SlotMeans) -> None:
+        count, day = len(slots), slots.per_day
+        self.slots = slots
+        """What was measured."""
+        self.net_kw = slots.net_kw
+        """Mean surplus; shape (n,) [kW]"""
+        load_base, pv_base = (seasonal_mean(v, day, ALPHA) for v in (slots.load_kw, slots.pv_kw))
+        self.base_kw = pv_base - load_base
+        """Exponentially weighted mean of the same slot on earlier days; shape (n + per_day,) [kW]"""
+        self.deficit_share = seasonal_mean((self.net_kw < 0).astype(float), day, ALPHA)
+        """The same of the deficit indicator; shape (n + per_day,) [1]"""
+        self.scale_kw = _rolling_scale(self.net_kw, SCALE_DAYS * day)
+        """Scale of the sample that ends at each slot; shape (n + 1,) [kW]"""
+        clear_kw = envelope(slots.pv_kw, day, 0.97)
+        self._clear_kw, self._pv_base_kw = clear_kw, pv_base
+        load_off, pv_off = slots.load_kw - load_base[:count], slots.pv_kw - pv_base[:count]
+        powers = (load_off, pv_off, load_base[:count], pv_base[:count], clear_kw[:count])
+        self._past_kw = np.stack(powers, axis=1).astype(np.float32)
+        self._circles = _circles(slots.first_slot + np.arange(count + day), day)
+        self._known_kw = self._known(slots, load_base, load_off, pv_off).astype(np.float32)
+        self._load_off, self._pv_off = load_off, pv_off
+        self._sums = [np.concatenate([[0.0], np.cumsum(v)]) for v in (load_off, slots.pv_kw, clear_kw[:count])]
+
+    def ends(self) -> np.ndarray:
+        """Every slot that a sample with a known target can begin to forecast. Raises TrainError under MIN_DAYS."""
+        count, day = len(self.slots), self.slots.per_day
+        if count < MIN_DAYS * day:
+            raise TrainError(f"{count / day:.1f} days of history; training needs at least {MIN_DAYS}")
+        return np.arange(max(day, WINDOW), count - day + 1)
+
+    def batch(self, ends: np.ndarray) -> Batch:
+        """Samples that forecast the day from each of `ends` on; len(slots) is the one whose target is not known yet."""
+        ahead = ends[:, None] + np.arange(self.slots.per_day)
+        scale = self.scale_kw[ends]
+        past = ends[:, None] + np.arange(-WINDOW, 0)
+        powers = self._past_kw[past] / scale[:, None, None]
+        known = ahead.max(initial=0) < len(self.net_kw)
+        target = self.net_kw[ahead] if known else np.empty((len(ends), 0))
+        return Batch(
+            past=np.concatenate([powers, self._circles[past]], axis=2).astype(np.float32),
+            context=self._context(ends, ahead, scale),
+            base=(self.base_kw[ahead] / scale[:, None]).astype(np.float32),
+            deficit_logit=_logit(self.deficit_share[ahead]),
+            target=(target / scale[:, None]).astype(np.float32),
+            scale_kw=scale,
+        )
+
+    def newest(self) -> Batch:
+        """The one sample from which the next day is forecast."""
+        return self.batch(np.array([len(self.slots)]))
+
+    def _known(self, slots: SlotMeans, load_base: np.ndarray, load_off: np.ndarray, pv_off: np.ndarray) -> np.ndarray:
+        """What earlier days say about each slot; shape (n + per_day, 20) [kW]"""
+        day, net, base = slots.per_day, self.net_kw, self.base_kw
+        quick, slow = (seasonal_mean(net, day, alpha) - base for alpha in (0.3, 0.03))
+        weekly = seasonal_mean(net, day, 0.25, 7 * day) - base
+        lags = [lagged(net, day, days * day, base) - base for days in (1, 2, 3, 7, 14)]
+        medians = [seasonal_quantiles(net, day, days, (0.5,))[:, 0] - base for days in (7, 21)]
+        low_high = seasonal_quantiles(net, day, 14, (0.15, 0.85)) - base[:, None]
+        spread = [seasonal_mean(np.abs(off), day, ALPHA) for off in (load_off, pv_off)]
+        before = lagged(base, day, 1, base) - base
+        following = lagged(base, day, day - 1, base) - base
+        evening_before = lagged(load_off, day, day + 1, np.zeros_like(base))
+        clear = self._clear_kw
+        columns = [quick, slow, weekly, *lags, *medians, *low_high.T, *spread, before, following, evening_before]
+        return np.stack([*columns, self._pv_base_kw - clear, clear, load_base], axis=1)
+
+    def _context(self, ends: np.ndarray, ahead: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Columns that describe each slot ahead; shape (n, horizon, CONTEXT)"""
+        hours = HOURS_PER_DAY / self.slots.per_day
+        clear, pv_base = self._clear_kw[ahead], self._pv_base_kw[ahead]
+        step_h = np.broadcast_to(np.arange(ahead.shape[1]) * hours, ahead.shape)
+        solar = [self._clearness(ends, span, hours)[:, None] * clear - pv_base for span in CLEARNESS_H]
+        level = {span: self._mean_load_off(ends, span, hours)[:, None] for span in LEVELS_H}
+        load_off, pv_off = self._load_off[ends - 1][:, None], self._pv_off[ends - 1][:, None]
+        newest = [off * np.exp(-step_h / tau) for tau in DECAYS_H for off in (load_off, pv_off)]
+        newest += [level[3] * np.exp(-step_h / 3), level[24] * np.exp(-step_h / 12), pv_off - load_off + 0 * step_h]
+        powers = np.stack([*solar, *newest, *(part + 0 * step_h for part in level.values())], axis=2)
+        powers = np.concatenate([self._known_kw[ahead], powers], axis=2) / scale[:, None, None]
+        step = np.stack([step_h / HOURS_PER_DAY, np.exp(-step_h / 3)], axis=2)
+        return np.concatenate([powers, self._circles[ahead], step], axis=2).astype(np.float32)
+
+    def _clearness(self, ends: np.ndarray, span_h: int, hours: float) -> np.ndarray:
+        """Solar energy of the last `span_h` hours over that of clear days; shape (n,), 0 to 1.5 [1]"""
+        _, measured, clear = self._sums
+        start = np.maximum(0, ends - round(span_h / hours))
+        possible = np.maximum(clear[ends] - clear[start], MIN_SCALE_KW * (ends - start))
+        return np.asarray(np.clip((measured[ends] - measured[start]) / possible, 0, 1.5))
+
+    def _mean_load_off(self, ends: np.ndarray, span_h: int, hours: float) -> np.ndarray:
+        """Mean deviation of the load from its base over the last `span_h` hours; shape (n,) [kW]"""
+        sums, start = self._sums[0], np.maximum(0, ends - round(span_h / hours))
+        return np.asarray((sums[ends] - sums[start]) / (ends - start))
 
 
-def to_series(readings: pd.DataFrame, slot_minutes: int) -> Series:
-    """Mean net flow of each complete slot. A short gap is filled from the day before. Raises TrainError.
-
-    `readings` is indexed by the start of each minute (UTC) and holds `net_flow_kw` [kW].
-    """
-    per_day = HORIZON_H * 60 // slot_minutes
-    seconds = slot_minutes * 60
-    if readings.empty:
-        raise TrainError("no reading yet; at least one day of history is needed")
-    grouped = readings["net_flow_kw"].groupby(readings.index.as_unit("s").asi8 // seconds)  # type: ignore[attr-defined]
-    means, counts = grouped.mean(), grouped.count()
-    if counts.iloc[-1] < slot_minutes:
-        means = means.iloc[:-1]
-    if len(means) < per_day:
-        raise TrainError(f"{len(means)} slots of history; at least {per_day} (one day) are needed")
-    means = means.reindex(range(int(means.index[0]), int(means.index[-1]) + 1))
-    net = _without_gaps(means.to_numpy(dtype=float, copy=True), per_day)
-    base = _seasonal_mean(net, per_day)
-    share = _seasonal_mean((net < 0).astype(float), per_day)
-    return Series(int(means.index[0]), per_day, net, base, share)
+def _rolling_scale(net_kw: np.ndarray, span: int) -> np.ndarray:
+    """Standard deviation of the `span` values before each slot; shape (n + 1,). The first day takes its own."""
+    sums, squares = (np.concatenate([[0.0], np.cumsum(net_kw**power)]) for power in (1, 2))
+    end = np.arange(len(net_kw) + 1)
+    start = np.maximum(0, end - span)
+    count = np.maximum(1, end - start)
+    variance = (squares[end] - squares[start]) / count - ((sums[end] - sums[start]) / count) ** 2
+    return np.asarray(np.sqrt(np.maximum(variance, MIN_SCALE_KW**2)))
 
 
-def _without_gaps(values: np.ndarray, per_day: int) -> np.ndarray:
-    if not np.isfinite(values[:per_day]).all():
-        values = np.concatenate([pd.Series(values[:per_day]).interpolate(limit_direction="both"), values[per_day:]])
-    for index in np.flatnonzero(~np.isfinite(values)).tolist():
-        values[index] = values[index - per_day]
-    if not np.isfinite(values).all():
-        raise TrainError("net_flow_kw holds values that are no numbers; check the meter or the recording")
-    return values
-
-
-def _seasonal_mean(values: np.ndarray, per_day: int) -> np.ndarray:
-    """Value i uses values i - per_day, i - 2 per_day, ...; the first day uses its own mean."""
-    base = np.empty(len(values) + per_day)
-    base[:per_day] = values[:per_day].mean()
-    for start in range(per_day, len(base), per_day):
-        stop = min(start + per_day, len(base))
-        before = slice(start - per_day, stop - per_day)
-        base[start:stop] = values[before] if start == per_day else (1 - ALPHA) * base[before] + ALPHA * values[before]
-    return base
-
-
-def scale_of(series: Series) -> float:
-    """Typical size of the building's net flow [kW], from the part that no validation window forecasts."""
-    rows = max(series.per_day, int(len(series.net_kw) * (1 - VALIDATION_SHARE)) - series.per_day)
-    return max(MIN_SCALE_KW, float(np.std(series.net_kw[:rows])))
-
-
-def past_of(series: Series, scale_kw: float) -> np.ndarray:
-    """Features of every slot; shape (n, FEATURES)"""
-    count = len(series.net_kw)
-    base = series.base_kw[:count]
-    slots = series.first_slot + np.arange(count)
-    day = 2 * np.pi * (slots % series.per_day) / series.per_day
-    week = 2 * np.pi * (slots % (7 * series.per_day)) / (7 * series.per_day)
-    columns = [(series.net_kw - base) / scale_kw, base / scale_kw, np.sin(day), np.cos(day), np.sin(week), np.cos(week)]
-    return np.stack(columns, axis=1).astype(np.float32)
-
-
-def to_windows(series: Series, scale_kw: float) -> Windows:
-    """All samples whose base rests on at least one earlier day. Raises TrainError when there are too few days."""
-    count, horizon = len(series.net_kw), series.per_day
-    if count < MIN_DAYS * series.per_day:
-        raise TrainError(f"{count / series.per_day:.1f} days of history; training needs at least {MIN_DAYS}")
-    features = past_of(series, scale_kw)
-    ends = np.arange(max(series.per_day, WINDOW), count - horizon + 1)
-    past = features[ends[:, None] + np.arange(-WINDOW, 0)]
-    ahead = ends[:, None] + np.arange(horizon)
-    return Windows(
-        past=past,
-        base=(_known_base(series.base_kw, ends, horizon, series.per_day) / scale_kw).astype(np.float32),
-        deficit_logit=_logit(_known_base(series.deficit_share, ends, horizon, series.per_day)),
-        target=(series.net_kw[ahead] / scale_kw).astype(np.float32),
-    )
-
-
-def newest(series: Series, scale_kw: float) -> Windows:
-    """The one sample from which the next day is forecast; its target is empty."""
-    count, horizon = len(series.net_kw), series.per_day
-    return Windows(
-        past=past_of(series, scale_kw)[None, -WINDOW:],
-        base=(series.base_kw[None, count : count + horizon] / scale_kw).astype(np.float32),
-        deficit_logit=_logit(series.deficit_share[None, count : count + horizon]),
-        target=np.empty((1, 0), np.float32),
-    )
-
-
-def _known_base(values: np.ndarray, ends: np.ndarray, horizon: int, per_day: int) -> np.ndarray:
-    """The base of the next `horizon` slots; each rests on slots at least a day older, so all are known at `ends`."""
-    assert horizon <= per_day
-    return np.asarray(values[ends[:, None] + np.arange(horizon)])
+def _circles(slots: np.ndarray, per_day: int) -> np.ndarray:
+    """Time of day and of week as sine and cosine; shape (n, 4)"""
+    day = 2 * np.pi * (slots % per_day) / per_day
+    week = 2 * np.pi * (slots % (7 * per_day)) / (7 * per_day)
+    return np.stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week)], axis=1).astype(np.float32)
 
 
 def _logit(share: np.ndarray) -> np.ndarray:

@@ -74,7 +74,7 @@ def test_the_last_message_releases_the_model(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(client_app, "request", answer)
     reply = client_app.app(message("evaluate", WEIGHTS), context(**WARM))
-    assert asked[0][1] == {"do": "adopt"}
+    assert asked[0][1] == {"do": "adopt", "config": LearningConfig().model_dump()}
     assert (asked[0][2][0] == WEIGHTS[0]).all()
     assert dict(reply.content.metric_records["metrics"]) == {"num-examples": 1}
 

@@ -1,27 +1,32 @@
-"""The numpy forward pass against Keras, and the server's first weights against Keras's shapes."""
+"""What serves against Keras, and the server's first weights against Keras's shapes."""
 
 import numpy as np
 import pytest
 
-from building_clients.architecture import check_weights, initial_weights, shapes
-from building_clients.inference import predict
-from building_clients.windows import to_series, to_windows
-from tests.building_clients.synthetic import PER_DAY, SLOT_MINUTES, readings
+from building_clients.architecture import check_weights, initial_weights, layout, model_hash, shapes
+from building_clients.inference import OnnxModel
+from building_clients.slots import to_slots
+from building_clients.windows import Batch, Series
+from tests.building_clients.synthetic import readings
 
 
-def random_weights(seed: int) -> list[np.ndarray]:
+def random_weights(seed: int, horizon: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
-    return [rng.normal(0, 0.15, shape).astype(np.float32) for shape in shapes(PER_DAY)]
+    return [rng.normal(0, 0.15, shape).astype(np.float32) for shape in shapes(horizon)]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_numpy_forecasts_what_keras_does(seed: int) -> None:
+def samples(horizon: int, count: int) -> Batch:
+    series = Series(to_slots(readings(3), 24 * 60 // horizon))
+    return series.batch(series.ends()[:count])
+
+
+@pytest.mark.parametrize("horizon", [24, 96])
+def test_onnx_forecasts_what_keras_does(horizon: int) -> None:
     from building_clients.model import Trainer
 
-    trainer, weights = Trainer(PER_DAY, dropout=0.1), random_weights(seed)
-    windows = to_windows(to_series(readings(3), SLOT_MINUTES), 1.7).part(0, 20)
-    quantiles, deficit = predict(weights, windows)
-    keras_quantiles, keras_deficit = trainer.predict(weights, windows)
+    trainer, weights, batch = Trainer(horizon, dropout=0.1), random_weights(horizon, horizon), samples(horizon, 20)
+    quantiles, deficit = OnnxModel(weights, horizon).predict(batch)
+    keras_quantiles, keras_deficit = trainer.predict(weights, batch)
     np.testing.assert_allclose(quantiles, np.sort(keras_quantiles, axis=2), atol=1e-5)
     np.testing.assert_allclose(deficit, keras_deficit, atol=1e-5)
     assert (np.diff(quantiles, axis=2) >= 0).all()
@@ -31,38 +36,45 @@ def test_numpy_forecasts_what_keras_does(seed: int) -> None:
 def test_the_first_weights_fit_keras() -> None:
     from building_clients.model import Trainer
 
-    model = Trainer(PER_DAY, dropout=0.1)._model
-    assert [array.shape for array in model.get_weights()] == shapes(PER_DAY)
-    weights = initial_weights(PER_DAY, seed=7)
-    check_weights(weights, PER_DAY)
+    model = Trainer(96, dropout=0.1)._model
+    assert [array.shape for array in model.get_weights()] == shapes(96)
+    weights = initial_weights(96, seed=7)
+    check_weights(weights, 96)
     recurrent = weights[1]
     np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(64), atol=1e-5)
 
 
 def test_the_first_weights_come_from_the_seed() -> None:
-    same, again, other = (initial_weights(PER_DAY, seed) for seed in (7, 7, 8))
+    same, again, other = (initial_weights(96, seed) for seed in (7, 7, 8))
     assert all((a == b).all() for a, b in zip(same, again, strict=True))
     assert (same[0] != other[0]).any()
+    assert model_hash(same) == model_hash(again) != model_hash(other)
 
 
-def test_untrained_the_skip_is_silent() -> None:
-    windows = to_windows(to_series(readings(3), SLOT_MINUTES), 1.0).part(0, 5)
-    weights = initial_weights(PER_DAY, seed=7)
-    assert not weights[6].any()
-    weights[8][:], weights[9][:] = 0, 0
-    quantiles, deficit = predict(weights, windows)
-    np.testing.assert_allclose(quantiles[..., 1], windows.base, rtol=1e-5)
-    np.testing.assert_allclose(np.log(deficit / (1 - deficit)), windows.deficit_logit, atol=1e-4)
+def test_untrained_the_bases_forecast() -> None:
+    batch = samples(96, 5)
+    quantiles, deficit = OnnxModel(initial_weights(96, seed=7), 96).predict(batch)
+    np.testing.assert_allclose(quantiles[..., 1], batch.base, rtol=1e-5)
+    np.testing.assert_allclose(np.log(deficit / (1 - deficit)), batch.deficit_logit, atol=1e-4)
+
+
+def test_the_hash_knows_order_shape_and_value() -> None:
+    weights = initial_weights(24, 1)
+    moved = [weights[1], weights[0], *weights[2:]]
+    flipped = [*weights[:-1], weights[-1] + np.float32(1e-7)]
+    shaped = [weights[0].reshape(-1), *weights[1:]]
+    assert len({model_hash(w) for w in (weights, moved, flipped, shaped)}) == 4
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda weights: weights[:-1], "10 weight arrays, the model has 11"),
-        (lambda weights: [weights[0].T, *weights[1:]], "weight array 0 has shape"),
-        (lambda weights: [*weights[:-1], weights[-1] * np.nan], "array 10 holds values that are not finite"),
+        (lambda weights: weights[:-1], "17 weight arrays, the model has 18"),
+        (lambda weights: [weights[0].T, *weights[1:]], "weight array lstm_1/kernel has shape"),
+        (lambda weights: [*weights[:-1], weights[-1] * np.nan], "array deficit/bias holds values that are not finite"),
     ],
 )
 def test_wrong_weights_are_named(spoil: object, words: str) -> None:
+    assert len(layout(96)) == 18
     with pytest.raises(ValueError, match=words):
-        check_weights(spoil(initial_weights(PER_DAY, 1)), PER_DAY)  # type: ignore[operator]  # a lambda per case
+        check_weights(spoil(initial_weights(96, 1)), 96)  # type: ignore[operator]  # a lambda per case

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from building_clients.architecture import Weights, initial_weights
-from building_clients.learner import Learner
+from building_clients.architecture import HEAD, Weights, initial_weights, model_hash
+from building_clients.learner import Learner, split
 from building_clients.settings import LearningConfig
-from building_clients.windows import TrainError, Windows
+from building_clients.slots import TrainError, to_slots
+from building_clients.windows import Series
 from simulation.clock import slot_index
 from tests.building_clients.synthetic import PER_DAY, SLOT_MINUTES, after, readings
+from tests.building_clients.test_inference import random_weights
 
 QUICK = LearningConfig(local_steps=3, batch_size=8)
 
@@ -31,22 +33,18 @@ class FakeTrainer:
     """Remembers what it was given."""
 
     def __init__(self) -> None:
-        self.validation: list[Windows] = []
-        self.training: Windows | None = None
+        self.training: np.ndarray | None = None
 
-    def loss(self, _weights: Weights, windows: Windows) -> float:
-        self.validation.append(windows)
-        return 0.5
-
-    def train(self, weights: Weights, windows: Windows, *_: object) -> tuple[Weights, float]:
-        self.training = windows
+    def train(self, weights: Weights, sources: list[tuple[Series, np.ndarray]], *_: object) -> tuple[Weights, float]:
+        self.training = sources[0][1]
         return weights, 0.4
 
 
 def test_without_weights_the_base_forecasts_and_says_so() -> None:
     now = after(5)
     forecast = learner(5).forecast(now, slot_of(now) + 1)
-    assert (forecast.source, forecast.model_version, forecast.slot) == ("seasonal", 0, slot_of(now) + 1)
+    assert (forecast.source, forecast.reason) == ("seasonal", "no shared model yet")
+    assert (forecast.model_version, forecast.slot) == (0, slot_of(now) + 1)
     assert len(forecast.net_flow_kw_p50) == len(forecast.deficit_probability) == PER_DAY
     noon, midnight = 12 * 4 - 1, 95
     assert forecast.net_flow_kw_p50[noon] > 3
@@ -113,10 +111,9 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
 
 def test_absurd_weights_do_not_reach_the_market(caplog: pytest.LogCaptureFixture) -> None:
     one = learner(5)
-    one.adopt([array * np.float32(1e30) for array in initial_weights(PER_DAY, 3)])
-    with np.errstate(over="ignore", invalid="ignore"):
-        forecast = one.forecast(after(5), slot_of(after(5)))
-    assert forecast.source == "seasonal"
+    one._use([array * np.float32(1e4) for array in random_weights(3, PER_DAY)])
+    forecast = one.forecast(after(5), slot_of(after(5)))
+    assert (forecast.source, forecast.reason) == ("seasonal", "model version 1 forecasts absurd values")
     assert "absurd" in caplog.text
 
 
@@ -135,16 +132,24 @@ def test_stale_history_keeps_the_time_of_day() -> None:
     assert forecast.net_flow_kw_p50[48] < 0  # midnight
 
 
+def test_old_readings_are_not_trusted_with_a_model() -> None:
+    one = learner(5)
+    one.adopt(initial_weights(PER_DAY, 3))
+    fresh, late = (one.forecast(moment, slot_of(moment)) for moment in (after(5.05), after(5.5)))
+    assert (fresh.source, fresh.reason) == ("model", "")
+    assert (late.source, late.reason) == ("seasonal", "the newest reading is 12 h old")
+
+
 def test_training_never_sees_what_validates(monkeypatch: pytest.MonkeyPatch) -> None:
     fake, one = FakeTrainer(), learner(8)
-    monkeypatch.setattr(one, "_warm_trainer", lambda _dropout: fake)
+    monkeypatch.setattr(one, "_warm_trainer", lambda *_: fake)
     result = one.train(initial_weights(PER_DAY, 1), QUICK, server_round=1)
+    training, validation = split(Series(to_slots(readings(8), SLOT_MINUTES)), QUICK.batch_size)
     assert fake.training is not None
-    assert result.num_examples == len(fake.training)
-    total = 8 * PER_DAY - 2 * PER_DAY + 1
-    last_trained = PER_DAY + len(fake.training) - 1 + PER_DAY - 1
-    first_validated = PER_DAY + total - len(fake.validation[0])
-    assert last_trained < first_validated
+    assert fake.training.tolist() == training.tolist()
+    assert result.num_examples == len(training)
+    assert training[-1] + PER_DAY <= validation[0]
+    assert validation[-1] + PER_DAY == 8 * PER_DAY
     assert set(result.metrics) == {"train_loss", "loss_before", "loss_after"}
 
 
@@ -158,6 +163,68 @@ def test_training_lowers_the_loss_and_stays_warm() -> None:
     assert first.metrics["loss_after"] < first.metrics["loss_before"]
     assert second.metrics["loss_before"] == pytest.approx(first.metrics["loss_after"], rel=1e-5)
     assert [array.shape for array in second.weights] == [array.shape for array in weights]
+
+
+def test_the_same_seed_trains_the_same_weights() -> None:
+    weights = initial_weights(PER_DAY, 1)
+    one, other = (learner(8).train(weights, QUICK, server_round=2) for _ in range(2))
+    for a, b in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_fedprox_stays_nearer_to_where_the_round_began() -> None:
+    weights = initial_weights(PER_DAY, 1)
+    moved = []
+    for mu in (0.0, 10.0):
+        config = LearningConfig(local_steps=30, batch_size=8, proximal_mu=mu)
+        trained = learner(8).train(weights, config, server_round=1).weights
+        moved.append(np.sqrt(sum(float(((a - b) ** 2).sum()) for a, b in zip(trained, weights, strict=True))))
+    assert moved[1] < 0.8 * moved[0]
+
+
+def test_a_model_that_is_worse_here_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    one = learner(20)
+    trained = one.train(initial_weights(PER_DAY, 1), LearningConfig(local_steps=40), server_round=1).weights
+    assert one.adopt(trained)
+    assert not one.adopt(random_weights(3, PER_DAY))
+    assert one.model_version == 1
+    assert "is not used" in caplog.text
+    forecast = one.forecast(after(20), slot_of(after(20)))
+    assert (forecast.source, forecast.model_version) == ("model", 1)
+
+
+def test_fine_tuning_is_kept_only_when_it_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = initial_weights(PER_DAY, 1)
+    config = LearningConfig(personal_steps=40, batch_size=16)
+    one = learner(20)
+    one.adopt(weights, config)
+    assert one._store.weights is not None
+    assert model_hash(one._store.weights) != model_hash(weights)
+    other = learner(20)
+    spoiled = [array + np.float32(0.5) for array in weights]
+    monkeypatch.setattr(other, "_fit", lambda *_: (spoiled, 0.0))
+    other.adopt(weights, config)
+    assert other._store.weights is not None
+    assert model_hash(other._store.weights) == model_hash(weights)
+
+
+def test_personal_heads_stay_in_the_building() -> None:
+    config = LearningConfig(local_steps=20, batch_size=8, personal_heads=True)
+    one, weights = learner(8), initial_weights(PER_DAY, 1)
+    first = one.train(weights[: HEAD.start], config, server_round=1)
+    assert len(first.weights) == HEAD.start
+    assert one._store.weights is not None
+    head = one._store.weights[HEAD]
+    assert any((own != new).any() for own, new in zip(head, weights[HEAD], strict=True))
+    one.adopt(weights[: HEAD.start], config)
+    assert all((own == kept).all() for own, kept in zip(head, one._store.weights[HEAD], strict=True))
+
+
+def test_a_broken_meter_does_not_train_with_the_others() -> None:
+    frame = readings(8)
+    frame.iloc[: len(frame) // 2, 0] = 0.0
+    with pytest.raises(TrainError, match=r"too poor to train with the others: load of nothing in 50%"):
+        learner(8, frame=frame).train(initial_weights(PER_DAY, 1), QUICK, server_round=1)
 
 
 @pytest.mark.parametrize("days", [0, 1, 2, 3.1])

@@ -13,8 +13,8 @@ import pytest
 
 from building_clients.learner import TrainResult
 from building_clients.settings import LearningConfig
+from building_clients.slots import TrainError
 from building_clients.trainer_socket import ARRAYS_MAX, TrainerError, TrainerServer, request
-from building_clients.windows import TrainError
 
 WEIGHTS = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array([0.5], np.float32)]
 CONFIG = LearningConfig(local_steps=2).model_dump()
@@ -33,8 +33,10 @@ class FakeLearner:
         assert config.local_steps == 2
         return TrainResult([array + server_round for array in weights], 12, {"loss_before": 0.25})
 
-    def adopt(self, weights: list[np.ndarray]) -> None:
+    def adopt(self, weights: list[np.ndarray], config: LearningConfig) -> bool:
+        assert config.local_steps == 2
         self.adopted.append(weights)
+        return True
 
 
 @pytest.fixture
@@ -65,13 +67,8 @@ def test_weights_go_there_and_come_back(path: Path, learner: FakeLearner) -> Non
     assert learner.adopted == []
 
 
-def test_later_rounds_bring_weights_to_use_at_once(path: Path, learner: FakeLearner) -> None:
-    train(path, server_round=2)
-    assert (learner.adopted[0][0] == WEIGHTS[0]).all()
-
-
 def test_the_last_message_releases_the_model(path: Path, learner: FakeLearner) -> None:
-    assert request(path, {"do": "adopt"}, WEIGHTS, 5) == ({}, [])
+    assert request(path, {"do": "adopt", "config": CONFIG}, WEIGHTS, 5) == ({"in_use": True}, [])
     assert len(learner.adopted) == 1
 
 
@@ -127,5 +124,5 @@ def test_only_the_owner_may_connect(path: Path) -> None:
 
 def test_pickled_objects_are_refused(path: Path, learner: FakeLearner) -> None:
     with pytest.raises((TrainerError, ValueError)):
-        request(path, {"do": "adopt"}, [np.array([object()])], 5)
+        request(path, {"do": "adopt", "config": CONFIG}, [np.array([object()])], 5)
     assert learner.adopted == []

@@ -1,111 +1,97 @@
 """What the model sees, against sums done by hand; above all: nothing looks ahead."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from building_clients.windows import ALPHA, WINDOW, TrainError, newest, past_of, scale_of, to_series, to_windows
-from simulation.clock import slot_index
-from tests.building_clients.synthetic import PER_DAY, SLOT_MINUTES, START, readings
+from building_clients.slots import TrainError, to_slots
+from building_clients.windows import CONTEXT, FEATURES, MIN_SCALE_KW, WINDOW, Series
+from tests.building_clients.synthetic import PER_DAY, SLOT_MINUTES, readings
+
+KNOWN = ("past", "context", "base", "deficit_logit", "scale_kw")
 
 
-def test_a_slot_is_the_mean_of_its_minutes() -> None:
-    frame = readings(2)
-    series = to_series(frame, SLOT_MINUTES)
-    by_hand = frame["net_flow_kw"].to_numpy().reshape(-1, SLOT_MINUTES).mean(axis=1)
-    np.testing.assert_allclose(series.net_kw, by_hand, rtol=1e-12)
-    assert series.first_slot == slot_index(START, SLOT_MINUTES)
+def series(days: float) -> Series:
+    return Series(to_slots(readings(days), SLOT_MINUTES))
 
 
-def test_an_unfinished_slot_is_left_out() -> None:
-    assert len(to_series(readings(2).iloc[:-1], SLOT_MINUTES).net_kw) == 2 * PER_DAY - 1
-
-
-def test_the_base_is_the_weighted_mean_of_earlier_days() -> None:
-    series = to_series(readings(6), SLOT_MINUTES)
-    for slot in (PER_DAY, 3 * PER_DAY + 7, 6 * PER_DAY - 1, 6 * PER_DAY + 40):
-        earlier = series.net_kw[slot % PER_DAY : slot : PER_DAY]
-        weights = ALPHA * (1 - ALPHA) ** np.arange(len(earlier))[::-1]
-        weights[0] /= ALPHA
-        assert weights.sum() == pytest.approx(1)
-        assert series.base_kw[slot] == pytest.approx(weights @ earlier)
-        assert series.deficit_share[slot] == pytest.approx(weights @ (earlier < 0))
-
-
-def test_no_sample_knows_what_comes_after_it() -> None:
-    frame = readings(8)
-    known = 5 * PER_DAY
+@pytest.mark.parametrize("slot_minutes", [15, 60])
+def test_no_sample_knows_what_comes_after_it(slot_minutes: int) -> None:
+    frame = readings(20)
+    day = 24 * 60 // slot_minutes
+    known = 17 * day + 5
     changed = frame.copy()
-    changed.iloc[known * SLOT_MINUTES :] = 99.0
-    before, after = (to_windows(to_series(data, SLOT_MINUTES), scale_kw=2.0) for data in (frame, changed))
-    samples = known - PER_DAY + 1  # the first ends after one day; the last of these ends exactly at `known`
-    for name in ("past", "base", "deficit_logit"):
-        np.testing.assert_array_equal(getattr(before, name)[:samples], getattr(after, name)[:samples])
-        assert (getattr(before, name)[samples] != getattr(after, name)[samples]).any() or name != "past"
-    assert (before.target[samples - 1] != after.target[samples - 1]).all()
+    changed.iloc[known * slot_minutes :] = 50.0
+    before, after = (Series(to_slots(data, slot_minutes)) for data in (frame, changed))
+    ends = np.arange(day, known + 1)
+    one, other = before.batch(ends), after.batch(ends)
+    for name in KNOWN:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    late, changed_late = before.batch(np.array([known + 1])), after.batch(np.array([known + 1]))
+    assert (late.past != changed_late.past).any()
+    assert (one.target[-1] != other.target[-1]).all()
 
 
 def test_a_window_and_its_target_touch() -> None:
-    series = to_series(readings(4), SLOT_MINUTES)
-    windows = to_windows(series, scale_kw=1.0)
-    net = windows.past[..., 0] + windows.past[..., 1]
-    np.testing.assert_allclose(net[10], series.net_kw[PER_DAY + 10 - WINDOW : PER_DAY + 10], atol=1e-5)
-    np.testing.assert_allclose(windows.target[10], series.net_kw[PER_DAY + 10 : 2 * PER_DAY + 10], atol=1e-5)
+    whole = series(5)
+    batch = whole.batch(np.array([2 * PER_DAY + 10]))
+    load_off, pv_off, load_base, pv_base = (batch.past[0, :, column] for column in range(4))
+    net_kw = (pv_off + pv_base - load_off - load_base) * batch.scale_kw[0]
+    end = 2 * PER_DAY + 10
+    np.testing.assert_allclose(net_kw, whole.net_kw[end - WINDOW : end], atol=1e-5)
+    np.testing.assert_allclose(batch.target[0] * batch.scale_kw[0], whole.net_kw[end : end + PER_DAY], atol=1e-5)
 
 
 def test_the_newest_sample_is_the_next_of_the_series() -> None:
-    frame = readings(6)
-    now = newest(to_series(frame.iloc[: 5 * 1440], SLOT_MINUTES), 1.5)
-    later = to_windows(to_series(frame, SLOT_MINUTES), 1.5)
-    for name in ("past", "base", "deficit_logit"):
-        np.testing.assert_allclose(getattr(now, name)[0], getattr(later, name)[-1], rtol=1e-6)
+    frame = readings(20)
+    now = Series(to_slots(frame.iloc[: 19 * 1440], SLOT_MINUTES)).newest()
+    later = Series(to_slots(frame, SLOT_MINUTES)).batch(np.array([19 * PER_DAY]))
+    for name in KNOWN:
+        np.testing.assert_allclose(getattr(now, name), getattr(later, name), rtol=1e-6)
+    assert now.target.shape == (1, 0)
+    assert later.target.shape == (1, PER_DAY)
 
 
-def test_the_scale_knows_only_what_training_sees() -> None:
-    frame = readings(10)
-    scale = scale_of(to_series(frame, SLOT_MINUTES))
-    windows = to_windows(to_series(frame, SLOT_MINUTES), scale)
-    training = len(windows) - int(0.2 * len(windows)) - PER_DAY
-    last_trained_slot = PER_DAY + training - 1 + PER_DAY
-    frame.iloc[last_trained_slot * SLOT_MINUTES :] *= 50
-    assert scale_of(to_series(frame, SLOT_MINUTES)) == scale
+def test_a_batch_is_its_samples() -> None:
+    whole = series(9)
+    ends = whole.ends()[[5, 300, 17]]
+    together = whole.batch(ends)
+    for row, end in enumerate(ends):
+        alone = whole.batch(np.array([end]))
+        for name in (*KNOWN, "target"):
+            np.testing.assert_array_equal(getattr(together, name)[row], getattr(alone, name)[0])
+    assert together.past.shape == (3, WINDOW, FEATURES)
+    assert together.context.shape == (3, PER_DAY, CONTEXT)
+
+
+def test_the_scale_is_the_spread_of_the_weeks_before() -> None:
+    whole = series(40)
+    end = 35 * PER_DAY + 3
+    assert whole.scale_kw[end] == pytest.approx(np.std(whole.net_kw[end - 28 * PER_DAY : end]))
+    assert whole.scale_kw[5 * PER_DAY] == pytest.approx(np.std(whole.net_kw[: 5 * PER_DAY]))
+
+
+def test_ten_times_the_house_looks_the_same() -> None:
+    frame = readings(9)
+    small, large = (Series(to_slots(frame * factor, SLOT_MINUTES)) for factor in (1, 10))
+    one, other = small.batch(small.ends()[::50]), large.batch(large.ends()[::50])
+    for name in ("past", "context", "base", "deficit_logit", "target"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=2e-5)
 
 
 def test_a_flat_building_has_a_scale() -> None:
-    frame = readings(4)
-    frame["net_flow_kw"] = -1.0
-    assert scale_of(to_series(frame, SLOT_MINUTES)) > 0
+    frame = readings(4) * 0 + 1
+    assert Series(to_slots(frame, SLOT_MINUTES)).scale_kw.min() == pytest.approx(MIN_SCALE_KW)
 
 
 def test_time_is_on_two_circles() -> None:
-    past = past_of(to_series(readings(9), SLOT_MINUTES), 1.0)
-    np.testing.assert_allclose(past[:, 2] ** 2 + past[:, 3] ** 2, 1, rtol=1e-5)
-    np.testing.assert_allclose(past[:, 4] ** 2 + past[:, 5] ** 2, 1, rtol=1e-5)
-    np.testing.assert_allclose(past[0, 2:4], past[PER_DAY, 2:4], atol=1e-5)
-    np.testing.assert_allclose(past[0, 4:], past[7 * PER_DAY, 4:], atol=1e-5)
-
-
-def test_a_gap_is_filled_from_the_day_before() -> None:
-    frame = readings(3)
-    gap = slice((PER_DAY + 5) * SLOT_MINUTES, (PER_DAY + 9) * SLOT_MINUTES)
-    series = to_series(frame.drop(frame.index[gap]), SLOT_MINUTES)
-    np.testing.assert_array_equal(series.net_kw[PER_DAY + 5 : PER_DAY + 9], series.net_kw[5:9])
-    assert len(series.net_kw) == 3 * PER_DAY
-
-
-@pytest.mark.parametrize(
-    ("frame", "words"),
-    [
-        (readings(0), "no reading yet"),
-        (readings(0.5), "48 slots of history; at least 96"),
-        (readings(4) * np.nan, "no numbers"),
-    ],
-)
-def test_what_is_missing_is_named(frame: pd.DataFrame, words: str) -> None:
-    with pytest.raises(TrainError, match=words):
-        to_series(frame, SLOT_MINUTES)
+    whole = series(10)
+    circles = whole.batch(np.array([PER_DAY, 2 * PER_DAY, 8 * PER_DAY])).past[:, 0, 5:]
+    np.testing.assert_allclose(circles[:, 0] ** 2 + circles[:, 1] ** 2, 1, rtol=1e-5)
+    np.testing.assert_allclose(circles[:, 2] ** 2 + circles[:, 3] ** 2, 1, rtol=1e-5)
+    np.testing.assert_allclose(circles[0, :2], circles[1, :2], atol=1e-5)
+    np.testing.assert_allclose(circles[0], circles[2], atol=1e-5)
 
 
 def test_two_days_are_too_few_to_train() -> None:
     with pytest.raises(TrainError, match=r"2\.0 days of history; training needs at least 3"):
-        to_windows(to_series(readings(2), SLOT_MINUTES), 1.0)
+        series(2).ends()
