@@ -19,7 +19,7 @@ from building_clients.forecaster import Forecaster
 from building_clients.inference import OnnxModel
 from building_clients.model_store import ModelStore
 from building_clients.scoring import loss_on
-from building_clients.settings import LearningConfig
+from building_clients.settings import TUNING_RATE, LearningConfig
 from building_clients.slots import SlotMeans, TrainError, to_slots
 from building_clients.windows import Series
 from simulation.data_quality import examine
@@ -78,7 +78,9 @@ class Learner:
         series = self._series(config.history_days)
         self._check_quality(series.slots)
         training, validation = split(series, config.batch_size)
-        trained, train_loss = self._fit(complete, series, training, config, config.local_steps, server_round)
+        trained, train_loss = self._fit(
+            complete, series, training, config, config.local_steps, config.rate_of(server_round), server_round
+        )
         before, after = (loss_on(OnnxModel(w, self._horizon), series, validation) for w in (complete, trained))
         metrics = {"train_loss": train_loss, "loss_before": before, "loss_after": after}
         if config.personal_heads:
@@ -100,7 +102,9 @@ class Learner:
             return self._use(complete)  # too young to judge
         losses = {"new": loss_on(OnnxModel(complete, self._horizon), series, validation)}
         if config.personal_steps:
-            tuned, _ = self._fit(complete, series, training, config, config.personal_steps, 0)
+            tuned, _ = self._fit(
+                complete, series, training, config, config.personal_steps, config.learning_rate * TUNING_RATE, 0
+            )
             tuned_loss = loss_on(OnnxModel(tuned, self._horizon), series, validation)
             if tuned_loss < losses["new"]:
                 complete, losses["new"] = tuned, tuned_loss
@@ -133,12 +137,19 @@ class Learner:
         return True
 
     def _fit(
-        self, weights: Weights, series: Series, training: np.ndarray, config: LearningConfig, steps: int, round_: int
+        self,
+        weights: Weights,
+        series: Series,
+        training: np.ndarray,
+        config: LearningConfig,
+        steps: int,
+        rate: float,
+        server_round: int,
     ) -> tuple[Weights, float]:
         with self._train_lock:
             trainer = self._warm_trainer(config.dropout, config.proximal_mu)
-            seed = config.seed + 1000 * round_
-            return trainer.train(weights, [(series, training)], steps, config.batch_size, config.learning_rate, seed)
+            seed = config.seed + 1000 * server_round
+            return trainer.train(weights, [(series, training)], steps, config.batch_size, rate, seed)
 
     def _series(self, days: int) -> Series:
         return Series(to_slots(self._history(days * MINUTES_PER_DAY), self._slot_minutes))

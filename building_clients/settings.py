@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import cos, pi
 
 from pydantic import Field
 
 from simulation.settings import Settings
+
+LAST_RATE = 0.1
+"""What the learning rate falls towards over the rounds of a run, as a share [1]"""
+TUNING_RATE = 0.25
+"""What fine-tuning in a building starts with, as a share [1]"""
 
 
 class LearningConfig(Settings):
@@ -19,8 +25,8 @@ class LearningConfig(Settings):
     batch_size: int = Field(default=16, ge=1, le=4096)
     """Windows per gradient step [1]"""
     learning_rate: float = Field(default=0.004, gt=0, le=1)
-    """Adam's step size at the start of each round; it falls to 0 along a cosine [1]"""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Adam's step size at the start of the first round; it falls in each round and over the rounds [1]"""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
     """Share of LSTM outputs dropped in training [1]"""
     history_days: int = Field(default=365, ge=3, le=3660)
     """Newest part of its readings that a building trains on [d]"""
@@ -28,7 +34,7 @@ class LearningConfig(Settings):
     """FedProx: pull of the shared weights on a building's training; 0 for none [1]"""
     personal_heads: bool = False
     """Whether each building keeps the two heads to itself and shares only the rest of the network"""
-    personal_steps: int = Field(default=0, ge=0, le=10_000)
+    personal_steps: int = Field(default=60, ge=0, le=10_000)
     """Gradient steps with which a building fits a released model to itself, kept if its own validation improves [1]"""
     seed: int = Field(default=7, ge=0)
     """Seed of initial weights and of batch order"""
@@ -42,6 +48,11 @@ class LearningConfig(Settings):
     """Local hour of each simulated night at which `up` starts a training run"""
     superlink: str = Field(default="127.0.0.1:8710", pattern=r"^[^\s:/]+:\d+$")
     """Address of the Flower SuperLink (host:port)"""
+
+    def rate_of(self, server_round: int) -> float:
+        """Step size at the start of a round, from 1: a cosine from the whole rate to a tenth of it."""
+        done = (server_round - 1) / self.rounds
+        return self.learning_rate * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + cos(pi * done)))
 
 
 def learning_config(values: Mapping[str, object]) -> LearningConfig:

@@ -22,6 +22,8 @@ ALPHA = 0.1
 """Weight of the newest day in the seasonal base [1]"""
 MIN_DAYS = 3
 """Days of history below which nothing is trained."""
+LEAD_DAYS = 14
+"""A long history gives no samples from its first days, whose bases are still young."""
 SCALE_DAYS = 28
 MIN_SCALE_KW = 0.05
 HOURS_PER_DAY = 24.0
@@ -83,7 +85,8 @@ class Series:
         count, day = len(self.slots), self.slots.per_day
         if count < MIN_DAYS * day:
             raise TrainError(f"{count / day:.1f} days of history; training needs at least {MIN_DAYS}")
-        return np.arange(max(day, WINDOW), count - day + 1)
+        lead = LEAD_DAYS if count >= 4 * LEAD_DAYS * day else 1
+        return np.arange(max(lead * day, WINDOW), count - day + 1)
 
     def batch(self, ends: np.ndarray) -> Batch:
         """Samples that forecast the day from each of `ends` on; len(slots) is the one whose target is not known yet."""

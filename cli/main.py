@@ -162,6 +162,24 @@ def simulate(
     run(wanted, SimulateOptions(days, start, building_id, plot, out))
 
 
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option(help="Folder with one CSV per home, as --replay reads them.")],
+    homes: Annotated[str | None, typer.Option(help="Only these, by name or number: 1-3,7 (default: all).")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Federated rounds.")] = 12,
+    out: Annotated[Path, typer.Option(help="Folder for report.md, results.json and a picture.")] = Path("evaluation"),
+    without: Annotated[
+        str, typer.Option(help="Leave out: lightgbm, robustness, cold-start, privacy (with commas).")
+    ] = "",
+    timezone: Annotated[str, typer.Option(help="Zone of times without offset.")] = "UTC",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of first weights and batch order.")] = 7,
+) -> None:
+    """Compare the federated forecaster with strong baselines on measured homes."""
+    from cli.evaluate import EvaluateOptions, run_evaluation
+
+    run_evaluation(EvaluateOptions(data, homes, rounds, out, without, timezone, seed))
+
+
 @app.command("import")
 def import_(
     source: Annotated[Path, typer.Argument(help="Folder with one CSV file per home.")],

@@ -1,0 +1,133 @@
+"""The homes of a folder, cut by time: 70 % to train, 10 % to validate, 20 % to test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from building_clients.slots import SlotMeans, TrainError
+from building_clients.windows import Series
+from simulation.data_quality import DataQuality, examine
+from simulation.errors import MicrogridError
+from simulation.recording import HOUR, Recording, read_recording
+from simulation.replay import recordings_in
+
+TRAIN_SHARE, VALIDATION_SHARE = 0.7, 0.1
+MIN_DAYS = 60
+"""Shorter recordings leave too little to test on."""
+FINEST_MINUTES = 15
+
+
+class EvaluationError(MicrogridError):
+    """The homes cannot be evaluated; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """One home's slots and where its parts begin."""
+
+    name: str
+    """Name of the file without its ending."""
+    slots: SlotMeans
+    """The whole recording."""
+    quality: DataQuality
+    """What is wrong with it."""
+
+    @cached_property
+    def series(self) -> Series:
+        """Everything that forecasts need."""
+        return Series(self.slots)
+
+    @property
+    def train_stop(self) -> int:
+        """First slot after the training part."""
+        return int(len(self.slots) * TRAIN_SHARE)
+
+    @property
+    def test_start(self) -> int:
+        """First slot of the test part."""
+        return int(len(self.slots) * (TRAIN_SHARE + VALIDATION_SHARE))
+
+    @cached_property
+    def training(self) -> np.ndarray:
+        """Slots at which training samples end: their targets lie in the training part."""
+        ends = self.series.ends()
+        return ends[ends + self.slots.per_day <= self.train_stop]
+
+    @cached_property
+    def validation(self) -> np.ndarray:
+        """The same for validation."""
+        ends = self.series.ends()
+        return ends[(ends >= self.train_stop) & (ends + self.slots.per_day <= self.test_start)]
+
+    @cached_property
+    def test(self) -> np.ndarray:
+        """The same for the test."""
+        ends = self.series.ends()
+        return ends[ends >= self.test_start]
+
+
+def homes_in(folder: Path, wanted: Sequence[str] | None, zone: str) -> list[Home]:
+    """The homes of a folder in the documented format. Raises ReplayError or EvaluationError naming file and fix."""
+    files = recordings_in(folder)
+    if wanted is not None:
+        names = {file.stem: file for file in files}
+        files = [_file_of(name, names) for name in wanted]
+    return [_home(read_recording(file, zone)) for file in files]
+
+
+def _file_of(wanted: str, files: dict[str, Path]) -> Path:
+    """By the name of the file, or by its number: `3` and `03` find building_03."""
+    if wanted in files:
+        return files[wanted]
+    numbered = [file for name, file in files.items() if wanted.isdigit() and _number(name) == int(wanted)]
+    if len(numbered) != 1:
+        raise EvaluationError(f"--homes {wanted}: no such home; there are {', '.join(files)}")
+    return numbered[0]
+
+
+def _number(name: str) -> int | None:
+    digits = name.rpartition("_")[2]
+    return int(digits) if digits.isdigit() else None
+
+
+def _home(recording: Recording) -> Home:
+    minutes = round(recording.interval / HOUR * 60)
+    slots = _slots(recording, max(FINEST_MINUTES, minutes))
+    if slots.days < MIN_DAYS:
+        raise EvaluationError(
+            f"{recording.path.name}: {slots.days:.0f} days are too few for training, validation and test; "
+            f"an evaluation needs at least {MIN_DAYS}"
+        )
+    return Home(recording.path.stem, slots, examine(recording, None, None))
+
+
+def _slots(recording: Recording, slot_minutes: int) -> SlotMeans:
+    """Whole slots; short gaps are filled from the day before. Raises EvaluationError where the first day is empty."""
+    minutes = round(recording.interval / HOUR * 60)
+    if 60 % slot_minutes or slot_minutes % minutes:
+        raise EvaluationError(f"{recording.path.name}: intervals of {minutes} minutes do not divide an hour")
+    size, per_day = slot_minutes // minutes, 24 * 60 // slot_minutes
+    offset = int(recording.start.timestamp()) // 60
+    skipped = -offset % slot_minutes // minutes
+    count = (len(recording.load_kw) - skipped) // size
+    whole, shape = slice(skipped, skipped + count * size), (count, size)
+    try:
+        means = [part[whole].reshape(shape).mean(axis=1) for part in (recording.load_kw, recording.pv_kw)]
+        load, pv = (filled(part, per_day) for part in means)
+    except TrainError as error:
+        raise EvaluationError(f"{recording.path.name}: {error}") from error
+    return SlotMeans((offset + skipped * minutes) // slot_minutes, per_day, load, pv)
+
+
+def filled(values: np.ndarray, per_day: int) -> np.ndarray:
+    """Without gaps: each missing value is that of the day before. Raises TrainError when the first day has a gap."""
+    if np.isnan(values[:per_day]).any():
+        raise TrainError("the first day has gaps; cut it off")
+    for index in np.flatnonzero(np.isnan(values)).tolist():
+        values[index] = values[index - per_day]
+    return values

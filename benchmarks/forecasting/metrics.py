@@ -1,0 +1,90 @@
+"""Scores of forecasts, each per step ahead, and paired differences with bootstrap intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from building_clients.scoring import pinball
+
+ECE_BINS = 10
+BLOCK_DAYS = 7
+"""Errors of one week belong together: the bootstrap draws whole weeks (Kuensch 1989)."""
+RESAMPLES = 2000
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A method's forecasts of one home's test part, and what came; `n` samples, `h` steps ahead."""
+
+    quantiles_kw: np.ndarray
+    """shape (n, h, 3) [kW]"""
+    probability: np.ndarray
+    """Of a deficit; shape (n, h) [1]"""
+    target_kw: np.ndarray
+    """shape (n, h) [kW]"""
+
+    @property
+    def error_kw(self) -> np.ndarray:
+        """Absolute error of the median; shape (n, h) [kW]"""
+        return np.asarray(np.abs(self.target_kw - self.quantiles_kw[:, :, 1]))
+
+    @property
+    def deficit(self) -> np.ndarray:
+        """Whether there was a deficit; shape (n, h)"""
+        return self.target_kw < 0
+
+
+def scores(outcome: Outcome) -> dict[str, np.ndarray]:
+    """Every score, shape (h,): errors and losses in kW, the others between 0 and 1; AUC is NaN with one class only."""
+    low, high = outcome.quantiles_kw[:, :, 0], outcome.quantiles_kw[:, :, 2]
+    inside = (outcome.target_kw >= low) & (outcome.target_kw <= high)
+    steps = range(outcome.target_kw.shape[1])
+    return {
+        "mae_kw": outcome.error_kw.mean(axis=0),
+        "rmse_kw": np.sqrt(np.square(outcome.target_kw - outcome.quantiles_kw[:, :, 1]).mean(axis=0)),
+        "pinball_kw": pinball(outcome.quantiles_kw, outcome.target_kw).mean(axis=0),
+        "coverage": inside.mean(axis=0),
+        "width_kw": (high - low).mean(axis=0),
+        "brier": np.square(outcome.probability - outcome.deficit).mean(axis=0),
+        "auc": np.array([auc(outcome.probability[:, step], outcome.deficit[:, step]) for step in steps]),
+        "ece": np.array([calibration_error(outcome.probability[:, step], outcome.deficit[:, step]) for step in steps]),
+    }
+
+
+def auc(probability: np.ndarray, truth: np.ndarray) -> float:
+    """Area under the ROC curve as a rank statistic with ties (Hanley and McNeil 1982); NaN with one class only."""
+    positive, negative = int(truth.sum()), int((~truth).sum())
+    if not positive or not negative:
+        return float("nan")
+    _, index, counts = np.unique(probability, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[index]
+    return float((ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def calibration_error(probability: np.ndarray, truth: np.ndarray) -> float:
+    """Expected calibration error over ten equal bins (Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602)."""
+    bins = np.minimum((probability * ECE_BINS).astype(int), ECE_BINS - 1)
+    gaps = np.abs(np.bincount(bins, probability - truth, ECE_BINS))
+    return float(gaps.sum() / len(probability))
+
+
+def paired_difference(ours: list[np.ndarray], theirs: list[np.ndarray], per_day: int) -> dict[str, float]:
+    """Relative difference of the errors of all homes, with its 95 % interval; each array has shape (n,) [kW].
+
+    Whole weeks are drawn with replacement, the same for all homes, because a heat wave hits all of them.
+    """
+    blocks = max(1, min(len(errors) for errors in ours) // (BLOCK_DAYS * per_day))
+    sums = np.stack([_block_sums(side, blocks) for side in (ours, theirs)])
+    drawn = np.random.default_rng(SEED).integers(0, blocks, (RESAMPLES, blocks))
+    resampled = sums[:, drawn].sum(axis=2)
+    low, high = np.quantile(resampled[0] / resampled[1] - 1, (0.025, 0.975))
+    return {"mean": float(sums[0].sum() / sums[1].sum() - 1), "low": float(low), "high": float(high)}
+
+
+def _block_sums(errors: list[np.ndarray], blocks: int) -> np.ndarray:
+    """Sum over the homes of each home's mean error in each block; shape (blocks,)"""
+    sums = [[part.sum() / len(home) for part in np.array_split(home, blocks)] for home in errors]
+    return np.asarray(np.sum(sums, axis=0))
