@@ -71,9 +71,9 @@ def initial_weights(horizon: int, seed: int) -> Weights:
     return list(weights.values())
 
 
-def check_weights(weights: Weights, horizon: int) -> None:
-    """Raises ValueError naming the first array whose shape or values are wrong."""
-    wanted = layout(horizon)
+def check_weights(weights: Weights, horizon: int, count: int | None = None) -> None:
+    """Raises ValueError naming the first array whose shape or values are wrong; `count` is how many there should be."""
+    wanted = dict(list(layout(horizon).items())[:count])
     if len(weights) != len(wanted):
         raise ValueError(f"{len(weights)} weight arrays, the model has {len(wanted)}")
     for array, (name, shape) in zip(weights, wanted.items(), strict=True):

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from building_clients.architecture import HEAD, Weights, check_weights, initial_weights
+from building_clients.differential_privacy import clipped, with_noise
 from building_clients.forecast import Forecast
 from building_clients.forecaster import Forecaster
 from building_clients.inference import OnnxModel
@@ -86,7 +87,10 @@ class Learner:
         if config.personal_heads:
             self._store.keep(trained)
             self._forecaster.use(trained)
-        return TrainResult(trained[: len(weights)], len(training), metrics)
+        shared = trained[: len(weights)]
+        if config.privacy != "none":
+            shared = _private(weights, shared, config)
+        return TrainResult(shared, len(training), metrics)
 
     def adopt(self, weights: Weights, config: LearningConfig | None = None) -> bool:
         """Forecast with these weights, fine-tuned if so configured, unless the building's own validation says no.
@@ -170,6 +174,14 @@ class Learner:
 
             self._trainer = (dropout, proximal_mu), Trainer(self._horizon, dropout, proximal_mu)
         return self._trainer[1]
+
+
+def _private(start: Weights, trained: Weights, config: LearningConfig) -> Weights:
+    """What the building sends: its update clipped, and with local privacy hidden in noise that nobody can repeat."""
+    update = clipped([new - old for new, old in zip(trained, start, strict=True)], config.clip_norm)
+    if config.privacy == "local":
+        update = with_noise(update, config.noise_multiplier * config.clip_norm, np.random.default_rng())
+    return [old + change for old, change in zip(start, update, strict=True)]
 
 
 def split(series: Series, batch_size: int) -> tuple[np.ndarray, np.ndarray]:

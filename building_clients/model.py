@@ -15,7 +15,10 @@ import tensorflow as tf
 
 from building_clients.architecture import DECODER, QUANTILES, UNITS, Weights
 from building_clients.scoring import DEFICIT_WEIGHT
-from building_clients.windows import CONTEXT, FEATURES, WINDOW, Batch, Series
+from building_clients.windows import CONTEXT, FEATURES, HOURS_PER_DAY, WINDOW, Batch, Series
+
+NEAR_WEIGHT, NEAR_H = 20.0, 1.0
+"""How much more the slot that begins now counts than one far ahead, and how fast that fades [1], [h]"""
 
 # One thread per building: several buildings train side by side, and small products collapse with two threads.
 tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -54,15 +57,24 @@ def build_model(horizon: int, dropout: float) -> Any:
 def loss_of(model: Any, inputs: list[Any], target: Any, weight: Any) -> Any:
     """Pinball loss of the quantiles (Koenker and Bassett 1978) plus cross-entropy of the deficit; a scalar.
 
-    `weight` (n,) turns errors in the sample's own scale into the building's.
+    `weight` (n,) turns errors in the sample's own scale into the building's. The nearest slots, which are
+    traded next, count most.
     """
     quantiles, logit = model(inputs, training=True)
     error = target[:, :, None] - quantiles
     levels = tf.constant(QUANTILES)
-    pinball = tf.reduce_mean(weight[:, None, None] * tf.maximum(levels * error, (levels - 1) * error))
+    weights = weight[:, None, None] * tf.constant(step_weights(target.shape[1]))[None, :, None]
+    pinball = tf.reduce_mean(weights * tf.maximum(levels * error, (levels - 1) * error))
     deficit = tf.cast(target < 0, tf.float32)
     entropy = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(deficit, logit))
     return pinball + DEFICIT_WEIGHT * entropy
+
+
+def step_weights(horizon: int) -> np.ndarray:
+    """What the error of each slot ahead counts; shape (horizon,), mean 1"""
+    hours = np.arange(horizon) * HOURS_PER_DAY / horizon
+    weights = 1 + NEAR_WEIGHT * np.exp(-hours / NEAR_H)
+    return np.asarray(weights / weights.mean(), dtype=np.float32)
 
 
 class Trainer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import cos, pi
+from typing import Literal
 
 from pydantic import Field
 
@@ -32,6 +33,20 @@ class LearningConfig(Settings):
     """Newest part of its readings that a building trains on [d]"""
     proximal_mu: float = Field(default=0.0, ge=0, le=100)
     """FedProx: pull of the shared weights on a building's training; 0 for none [1]"""
+    aggregation: Literal["fedavg", "trimmed_mean", "median"] = "fedavg"
+    """How updates become one: mean weighted by windows, or, against poisoned ones, a robust average of equals"""
+    trim_share: float = Field(default=0.2, ge=0, lt=0.5)
+    """Smallest and largest part that `trimmed_mean` leaves out of each number [1]"""
+    server_momentum: float = Field(default=0.0, ge=0, lt=1)
+    """How much of its last step the server repeats; 0 for plain averages [1]"""
+    privacy: Literal["none", "central", "local"] = "none"
+    """Differential privacy of each building: noise added by the server, or by every building itself"""
+    clip_norm: float = Field(default=1.0, gt=0, le=1e6)
+    """With `privacy`: largest norm of a building's update [1]"""
+    noise_multiplier: float = Field(default=1.0, gt=0, le=1e6)
+    """With `privacy`: standard deviation of the noise over `clip_norm` [1]"""
+    privacy_delta: float = Field(default=1e-3, gt=0, lt=1)
+    """With `privacy`: delta at which the spent epsilon is reported; choose it well below 1 / buildings [1]"""
     personal_heads: bool = False
     """Whether each building keeps the two heads to itself and shares only the rest of the network"""
     personal_steps: int = Field(default=60, ge=0, le=10_000)

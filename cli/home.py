@@ -36,6 +36,7 @@ class Home:
         self.state_file = self.folder / "state.json"
         self.logs = self.folder / "logs"
         self.flwr = self.folder / "flwr"
+        self.federation = self.folder / "federation"
 
     @contextmanager
     def claim(self) -> Iterator[None]:

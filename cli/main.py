@@ -115,12 +115,19 @@ def test(context: typer.Context) -> None:
 
 
 @app.command()
-def train(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
-    """Start one federated training run on the running community and wait for it."""
+def train(
+    home: HomeOption = DEFAULT_HOME,
+    scenario: ScenarioOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last round of an interrupted run.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the shared model and start from new weights.")] = False,
+) -> None:
+    """Run federated training on the running community: from the last shared model, resumed, or afresh."""
     from cli.manage import train_with_progress
 
     place, wanted = _context(home, scenario)
-    if not train_with_progress(place, wanted):
+    if resume and fresh:
+        raise typer.BadParameter("--resume and --fresh exclude each other")
+    if not train_with_progress(place, wanted, "resume" if resume else "fresh" if fresh else "last"):
         raise typer.Exit(1)
 
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +18,9 @@ from cli.home import Home, HomeError, running_pid
 from cli.scenario import Scenario
 from contracts.hub_client import HubClient, HubError
 from fl_server.report import RoundReport
+
+if TYPE_CHECKING:
+    from cli.training import Start
 
 PROJECT = Path(__file__).parents[1]
 STOP_S = 120.0
@@ -100,7 +103,7 @@ def _print_new(file: Path, start: int, prefix: bool) -> int:
     return start + len(new.encode())
 
 
-def train_with_progress(home: Home, scenario: Scenario) -> bool:
+def train_with_progress(home: Home, scenario: Scenario, start: Start) -> bool:
     """One federated run with a progress bar; True when it completed."""
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -117,7 +120,7 @@ def train_with_progress(home: Home, scenario: Scenario) -> bool:
             )
             progress.advance(task)
 
-        result = train(scenario, home, advance)
+        result = train(scenario, home, advance, start)
     console.print(f"run {result.run_id}: {result.status}")
     return result.completed
 

@@ -2,44 +2,103 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
+from building_clients.architecture import HEAD
 from cli.home import Home
 from cli.scenario import Scenario
 from contracts.hub_client import HubClient, HubError
+from fl_server.checkpoint import Checkpoint, load_checkpoint
 from fl_server.report import RoundReport
 from fl_server.run import FederationError, RunResult, run_status, start_run, write_flwr_config
 
+log = logging.getLogger(__name__)
+
 PROJECT = Path(__file__).parents[1]
 POLL_S = 2.0
+RESUMES = 3
+STALL_S = 120
+RESTART_S = 90.0
+Start = Literal["last", "resume", "fresh"]
+"""From the model of the last run, in the middle of an interrupted one, or from new weights."""
 
 
-def train(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None]) -> RunResult:
-    """Start one run and wait for its end; `on_round` sees each report of the hub. Raises FederationError."""
+def train(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None], start: Start = "last") -> RunResult:
+    """Run to the last round and wait for its end; `on_round` sees each report of the hub. Raises FederationError.
+
+    A run whose SuperLink or server dies is resumed from its last checkpoint, at most RESUMES times.
+    """
+    write_flwr_config(home.flwr, scenario.learning.superlink)
+    for _ in range(1 + RESUMES):
+        before = unfinished(home, scenario)
+        try:
+            result = _one_run(scenario, home, on_round, start)
+        except FederationError as error:
+            result = RunResult(run_id="-", status=f"lost: {error}")
+        if result.completed or not _worth_resuming(before, unfinished(home, scenario)):
+            break
+        log.warning("run %s: %s; resuming from its last round", result.run_id, result.status)
+        _wait_for(scenario.learning.superlink)
+        start = "resume"
+    if result.run_id == "-":
+        raise FederationError(result.status.removeprefix("lost: "))
+    return result
+
+
+def _one_run(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None], start: Start) -> RunResult:
     learning = scenario.learning
-    write_flwr_config(home.flwr, learning.superlink)
-    run_id = start_run(PROJECT, home.flwr, run_overrides(scenario))
-    limit_s = learning.node_wait_seconds + learning.rounds * (learning.round_timeout_seconds + 60) + 120
-    deadline, seen = time.monotonic() + limit_s, 0
+    run_id = start_run(PROJECT, home.flwr, run_overrides(scenario, home, start))
+    patience_s = learning.node_wait_seconds + learning.round_timeout_seconds + STALL_S
+    deadline, seen = time.monotonic() + patience_s, 0
     with closing(HubClient(scenario.hub.url)) as hub:
         while time.monotonic() < deadline:
             status = run_status(home.flwr, run_id)
             reports = _reports(hub, run_id)
             for report in reports[seen:]:
                 on_round(report)
+                deadline = time.monotonic() + patience_s
             seen = len(reports)
             if status.startswith("finished"):
                 return RunResult(run_id=run_id, status=status)
             time.sleep(POLL_S)
-    raise FederationError(f"run {run_id} is not over after {limit_s} s; see ./microgrid logs superlink")
+    raise FederationError(f"run {run_id}: no round in {patience_s} s; see ./microgrid logs superlink")
 
 
-def run_overrides(scenario: Scenario) -> dict[str, str | int | float]:
+def unfinished(home: Home, scenario: Scenario) -> Checkpoint | None:
+    """The checkpoint of a run that did not reach its last round. Raises CheckpointError when it is damaged."""
+    count = HEAD.start if scenario.learning.personal_heads else None
+    known = load_checkpoint(home.federation, 24 * 60 // scenario.clock.slot_minutes, count)
+    return None if known is None or known.finished else known
+
+
+def _worth_resuming(before: Checkpoint | None, after: Checkpoint | None) -> bool:
+    """Whether the run that ended left rounds of its own to go on from."""
+    return after is not None and (before is None or after.rounds_done > before.rounds_done)
+
+
+def _wait_for(address: str) -> None:
+    """Until the SuperLink takes connections again. Raises FederationError after RESTART_S."""
+    host, port = address.rsplit(":", 1)
+    deadline = time.monotonic() + RESTART_S
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            time.sleep(POLL_S)
+        else:
+            return
+    raise FederationError(f"no SuperLink at {address} in {RESTART_S:.0f} s; see ./microgrid logs superlink")
+
+
+def run_overrides(scenario: Scenario, home: Home, start: Start = "last") -> dict[str, str | int | float]:
     """The scenario's learning settings under the names of Flower's run configuration."""
     values: dict[str, str | int | float] = {
         name.replace("_", "-"): value
@@ -51,6 +110,8 @@ def run_overrides(scenario: Scenario) -> dict[str, str | int | float]:
         "min-available-nodes": wanted,
         "slot-minutes": scenario.clock.slot_minutes,
         "hub-url": scenario.hub.url,
+        "checkpoint-dir": str(home.federation.resolve()),
+        "start": start,
     }
 
 

@@ -43,9 +43,14 @@ def _trimmed_mean(column: np.ndarray, share: float) -> np.ndarray:
     return np.asarray(kept.mean(axis=0), dtype=np.float32)
 
 
+def difference(update: Weights, start: Weights) -> Weights:
+    """How far each number moved."""
+    return [new - old for new, old in zip(update, start, strict=True)]
+
+
 def absurd(start: Weights, updates: Sequence[Weights]) -> dict[int, str]:
     """Which updates are far larger than the others, and why they should be left out."""
-    norms = [norm_of([new - old for new, old in zip(update, start, strict=True)]) for update in updates]
+    norms = [norm_of(difference(update, start)) for update in updates]
     if len(norms) < COMPARABLE:
         return {}
     usual = float(np.median(norms))
@@ -68,7 +73,7 @@ class ServerMomentum:
         """The next global weights, from those that the round started with and the average of what came back."""
         if not self._momentum:
             return average
-        moved = [new - old for new, old in zip(average, start, strict=True)]
+        moved = difference(average, start)
         if self.velocity is not None:
             moved = [self._momentum * before + now for before, now in zip(self.velocity, moved, strict=True)]
         self.velocity = moved

@@ -55,6 +55,8 @@ class RoundReport(Settings):
     """Wall time at which the round ended."""
     dropped: tuple[Dropped, ...] = ()
     """Buildings that were left out."""
+    epsilon: float | None = None
+    """Differential privacy spent by the model so far, at `learning.privacy_delta` [1]; None without privacy."""
 
     @property
     def loss_text(self) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Context
 from flwr.serverapp import Grid, ServerApp
 
-from building_clients.architecture import initial_weights, shapes
-from building_clients.settings import LearningConfig
+from building_clients.architecture import HEAD, Weights, initial_weights, shapes
+from building_clients.differential_privacy import epsilon_spent
+from building_clients.settings import LearningConfig, learning_config
+from fl_server.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from fl_server.grid import AttentiveGrid
 from fl_server.report import Dropped, Participant, RoundReport, send_report, table
 from fl_server.strategy import BuildingFedAvg
@@ -33,28 +37,65 @@ class RunError(MicrogridError):
 def main(grid: Grid, context: Context) -> None:
     """One training run. Raises RunError when too few buildings are there or none could train."""
     values: dict[str, Any] = {key.replace("-", "_"): value for key, value in context.run_config.items()}
-    config = LearningConfig.model_validate({k: v for k, v in values.items() if k in LearningConfig.model_fields})
+    config = learning_config(values)
     horizon = HOURS_PER_DAY * 60 // int(values["slot_minutes"])
-    reports = Reports(str(context.run_id), config.rounds, str(values["hub_url"]))
+    folder = Path(str(values["checkpoint_dir"])) if values["checkpoint_dir"] else None
+    start = first_checkpoint(folder, config, horizon, str(values["start"]))
+    reports = Reports(str(context.run_id), config, str(values["hub_url"]), start.releases)
     attentive = AttentiveGrid(grid)
     strategy = BuildingFedAvg(
-        config.rounds,
-        shapes(horizon),
+        config,
+        shapes(horizon)[: len(start.weights)],
         reports.add,
         lambda grid: wait_for_buildings(grid, config),
         attentive.sender_of,
+        start.velocity,
     )
-    strategy.start(
-        grid=attentive,
-        initial_arrays=ArrayRecord(initial_weights(horizon, config.seed)),
-        num_rounds=config.rounds,
-        timeout=config.round_timeout_seconds,
-        train_config=ConfigRecord(config.model_dump()),
-    )
+    final = run_rounds(attentive, strategy, config, start, reports, folder)
     log.info("Federated rounds:\n%s", table(reports.all))
-    if not strategy.successful_rounds:
+    if reports.all and not strategy.successful_rounds:
         reasons = "; ".join(f"{d.building_id}: {d.reason}" for report in reports.all for d in report.dropped)
         raise RunError(f"no building could train in {config.rounds} rounds: {reasons or 'none answered in time'}")
+    attentive.send_and_receive(
+        strategy.release(ArrayRecord(final), ConfigRecord(config.model_dump()), attentive),
+        timeout=config.round_timeout_seconds,
+    )
+
+
+def run_rounds(
+    grid: AttentiveGrid,
+    strategy: BuildingFedAvg,
+    config: LearningConfig,
+    start: Checkpoint,
+    reports: Reports,
+    folder: Path | None,
+) -> Weights:
+    """Every round that is not done yet, each followed by a checkpoint; the global weights after the last."""
+    weights = start.weights
+    for server_round in range(start.rounds_done + 1, config.rounds + 1):
+        record = ConfigRecord(config.model_dump())
+        messages = strategy.configure_train(server_round, ArrayRecord(weights), record, grid)
+        replies = grid.send_and_receive(messages, timeout=config.round_timeout_seconds)
+        arrays, _ = strategy.aggregate_train(server_round, replies)
+        weights = weights if arrays is None else arrays.to_numpy_ndarrays()
+        if folder is not None:
+            done = Checkpoint(server_round, config.rounds, weights, strategy.server.velocity, reports.releases)
+            save_checkpoint(folder, done)
+    return weights
+
+
+def first_checkpoint(folder: Path | None, config: LearningConfig, horizon: int, start: str) -> Checkpoint:
+    """Where a run begins: `resume` an old one, from the `last` model, or `fresh`. Raises CheckpointError."""
+    count = HEAD.start if config.personal_heads else None
+    known = None if folder is None or start == "fresh" else load_checkpoint(folder, horizon, count)
+    if start == "resume":
+        if known is None:
+            raise CheckpointError(f"there is no checkpoint to resume in {folder}; run without --resume")
+        log.info("resuming after round %d of %d", known.rounds_done, config.rounds)
+        return replace(known, of_rounds=config.rounds)
+    if known is not None:
+        return Checkpoint(0, config.rounds, known.weights, releases=known.releases)
+    return Checkpoint(0, config.rounds, initial_weights(horizon, config.seed)[:count])
 
 
 def wait_for_buildings(grid: Grid, config: LearningConfig) -> list[int]:
@@ -73,10 +114,12 @@ def wait_for_buildings(grid: Grid, config: LearningConfig) -> list[int]:
 class Reports:
     """Collects the rounds of a run and sends each to the hub."""
 
-    def __init__(self, run_id: str, rounds: int, hub_url: str) -> None:
+    def __init__(self, run_id: str, config: LearningConfig, hub_url: str, releases: int) -> None:
         self._run_id = run_id
-        self._rounds = rounds
+        self._config = config
         self._hub_url = hub_url
+        self.releases = releases
+        """Noisy averages that the model descends from [1]"""
         self.all: list[RoundReport] = []
         """Rounds so far."""
 
@@ -84,17 +127,24 @@ class Reports:
         """Record a finished round."""
         total = sum(p.num_examples for p in participants)
         loss = sum(p.loss_before * p.num_examples for p in participants) / total if total else None
+        private = self._config.privacy != "none"
+        self.releases += bool(private and participants)
         report = RoundReport(
             run_id=self._run_id,
             round=server_round,
-            of_rounds=self._rounds,
+            of_rounds=self._config.rounds,
             participants=tuple(participants),
             num_examples=total,
             loss=loss,
             at=datetime.now(UTC),
             dropped=tuple(dropped),
+            epsilon=self._epsilon() if private else None,
         )
         self.all.append(report)
         for building in dropped:
             log.warning("round %d: %s is left out: %s", server_round, building.building_id, building.reason)
         send_report(self._hub_url, report)
+
+    def _epsilon(self) -> float:
+        config = self._config
+        return epsilon_spent(config.noise_multiplier, self.releases, config.privacy_delta)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,10 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 
+from building_clients.architecture import Weights
+from building_clients.differential_privacy import central_deviation, clipped, with_noise
+from building_clients.settings import LearningConfig
+from fl_server.aggregation import ServerMomentum, absurd, aggregate, difference
 from fl_server.report import Dropped, Participant
 
 OnRound = Callable[[int, list[Participant], list[Dropped]], None]
@@ -24,21 +29,25 @@ LATE = "no answer within the round's time limit (learning.round_timeout_seconds)
 class BuildingFedAvg(FedAvg):
     """Flower's FedAvg over the buildings whose updates can be used; the others are reported and left out.
 
-    The incoming model is measured inside the train message, so a round costs one message; only the last round sends
-    an evaluate message, which releases the final weights to all buildings.
+    The incoming model is measured inside the train message, so a round costs one message; only after the last round
+    an evaluate message releases the final weights to all buildings.
     """
 
     def __init__(
         self,
-        rounds: int,
-        horizon_shapes: list[tuple[int, ...]],
+        config: LearningConfig,
+        shapes: list[tuple[int, ...]],
         on_round: OnRound,
         find_nodes: FindNodes,
         sender_of: Callable[[Message], int],
+        velocity: Weights | None = None,
     ) -> None:
         super().__init__()
-        self._rounds = rounds
-        self._shapes = horizon_shapes
+        self._config = config
+        self._shapes = shapes
+        self.server = ServerMomentum(config.server_momentum, velocity)
+        """Its momentum belongs into a checkpoint."""
+        self._start: Weights = []
         self._on_round = on_round
         self._find_nodes = find_nodes
         self._sender_of = sender_of
@@ -52,6 +61,7 @@ class BuildingFedAvg(FedAvg):
     ) -> Iterable[Message]:
         """Ask every connected building. Flower's own way waits without end when there are too few."""
         self._asked = self._find_nodes(grid)
+        self._start = arrays.to_numpy_ndarrays()
         config["server-round"] = server_round
         return self._messages("train", arrays, config, self._asked)
 
@@ -60,13 +70,31 @@ class BuildingFedAvg(FedAvg):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Average what can be used. Without any usable update the global weights stay as they are."""
         good, participants, dropped = self._sort(replies)
-        arrays, metrics = super().aggregate_train(server_round, good)
+        arrays = self._next(good, [p.num_examples for p in participants]) if good else None
         self.successful_rounds += bool(good)
         self._on_round(server_round, participants, dropped)
-        return arrays, metrics
+        return arrays, None
 
-    def _sort(self, replies: Iterable[Message]) -> tuple[list[Message], list[Participant], list[Dropped]]:
-        good: list[Message] = []
+    def _next(self, updates: list[Weights], counts: list[int]) -> ArrayRecord:
+        start, config = self._start, self._config
+        if config.privacy == "none":
+            average = aggregate(updates, counts, config.aggregation, config.trim_share)
+        else:  # everyone counts the same: a count would tell about its building
+            moved = [clipped(difference(update, start), self._clip_norm) for update in updates]
+            mean = aggregate(moved, [1] * len(moved), config.aggregation, config.trim_share)
+            if config.privacy == "central":
+                deviation = central_deviation(config.noise_multiplier, config.clip_norm, len(moved))
+                mean = with_noise(mean, deviation, np.random.default_rng())
+            average = [old + change for old, change in zip(start, mean, strict=True)]
+        return ArrayRecord(self.server.step(start, average))
+
+    @property
+    def _clip_norm(self) -> float:
+        """Buildings clip; the server makes sure. With local noise an update is longer, and noise needs no clipping."""
+        return self._config.clip_norm if self._config.privacy == "central" else inf
+
+    def _sort(self, replies: Iterable[Message]) -> tuple[list[Weights], list[Participant], list[Dropped]]:
+        good: list[Weights] = []
         participants: list[Participant] = []
         dropped: list[Dropped] = []
         silent = set(self._asked)
@@ -74,19 +102,18 @@ class BuildingFedAvg(FedAvg):
             silent.discard(self._sender_of(reply))
             name, fault = self._name(reply), self._fault(reply)
             if fault is None:
-                good.append(reply)
+                good.append(reply.content.array_records["arrays"].to_numpy_ndarrays())
                 participants.append(_participant(name, reply))
             else:
                 dropped.append(Dropped(building_id=name, reason=fault[:2000]))
-        late = [Dropped(building_id=self._name_of(node), reason=LATE) for node in self._asked if node in silent]
-        return good, participants, dropped + late
+        gone = absurd(self._start, good) if self._start and self._config.privacy != "local" else {}
+        dropped += [Dropped(building_id=participants[index].building_id, reason=why) for index, why in gone.items()]
+        dropped += [Dropped(building_id=self._name_of(node), reason=LATE) for node in self._asked if node in silent]
+        kept = [index for index in range(len(good)) if index not in gone]
+        return [good[index] for index in kept], [participants[index] for index in kept], dropped
 
-    def configure_evaluate(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        """Release the weights after the last round, to whoever is connected."""
-        if server_round < self._rounds:
-            return []
+    def release(self, arrays: ArrayRecord, config: ConfigRecord, grid: Grid) -> list[Message]:
+        """The messages that bring the final weights to whoever is connected."""
         return self._messages("evaluate", arrays, config, list(grid.get_node_ids()))
 
     def _messages(

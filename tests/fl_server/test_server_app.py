@@ -5,14 +5,17 @@ import logging
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 
+from building_clients.differential_privacy import epsilon_spent
 from fl_server import grid as grid_module
 from fl_server import server_app
+from fl_server.checkpoint import CheckpointError, load_checkpoint
 from fl_server.grid import AttentiveGrid
 from fl_server.report import RoundReport
 from fl_server.server_app import RunError
@@ -30,6 +33,8 @@ SETTINGS: dict[str, Any] = {
     "round-timeout-seconds": 5,
     "slot-minutes": 60,
     "hub-url": "",
+    "checkpoint-dir": "",
+    "start": "last",
 }
 
 
@@ -103,7 +108,7 @@ def test_settings_travel_in_the_message() -> None:
     grid = FakeGrid([1, 2], trained)
     run(grid, local_steps=17)
     config = grid.sent[0].content.config_records["config"]
-    assert (config["local_steps"], config["server-round"]) == (17, 2)  # the record is shared by the rounds
+    assert (config["local_steps"], config["server-round"]) == (17, 1)
 
 
 def test_a_hub_that_is_away_does_not_stop_the_run(caplog: pytest.LogCaptureFixture) -> None:
@@ -166,3 +171,53 @@ def test_the_grid_gives_up_at_the_time_limit(monkeypatch: pytest.MonkeyPatch) ->
     question = Message(content=RecordDict(), dst_node_id=1, message_type="train")
     assert list(grid.send_and_receive([question], timeout=0.1)) == []
     assert list(grid.send_and_receive([], timeout=None)) == []
+
+
+def sent_weights(grid: FakeGrid, index: int) -> list[np.ndarray]:
+    return grid.sent[index].content.array_records["arrays"].to_numpy_ndarrays()
+
+
+def test_a_killed_run_goes_on_after_its_last_round(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed_in_round_3(message: Message) -> Message:
+        if message.content.config_records["config"].get("server-round") == 3:
+            raise Killed
+        return trained(message)
+
+    broken, whole = FakeGrid([1, 3], killed_in_round_3), FakeGrid([1, 3], trained)
+    with pytest.raises(Killed):
+        run(broken, rounds=4, checkpoint_dir=str(tmp_path))
+    known = load_checkpoint(tmp_path, 24)
+    assert known is not None
+    assert (known.rounds_done, known.of_rounds, known.finished) == (2, 4, False)
+    resumed = FakeGrid([1, 3], trained)
+    run(resumed, rounds=4, checkpoint_dir=str(tmp_path), start="resume")
+    run(whole, rounds=4)
+    assert [m.content.config_records["config"].get("server-round") for m in resumed.sent] == [3, 3, 4, 4, None, None]
+    for one, other in zip(sent_weights(resumed, -1), sent_weights(whole, -1), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_the_next_run_starts_from_the_last_model_unless_told_otherwise(tmp_path: Path) -> None:
+    first, second, fresh = (FakeGrid([1, 3], trained) for _ in range(3))
+    run(first, checkpoint_dir=str(tmp_path))
+    run(second, checkpoint_dir=str(tmp_path))
+    run(fresh, checkpoint_dir=str(tmp_path), start="fresh")
+    for grid, wanted in ((second, sent_weights(first, -1)), (fresh, sent_weights(first, 0))):
+        assert all((a == b).all() for a, b in zip(sent_weights(grid, 0), wanted, strict=True))
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint to resume"):
+        run(FakeGrid([1, 2], trained), checkpoint_dir=str(tmp_path), start="resume")
+
+
+def test_what_privacy_has_cost_is_reported_and_adds_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[RoundReport] = []
+    monkeypatch.setattr(server_app, "send_report", lambda _url, report: reports.append(report))
+    for _ in range(2):
+        run(FakeGrid([1, 2], trained), privacy="central", noise_multiplier=4.0, checkpoint_dir=str(tmp_path))
+    spent = [report.epsilon for report in reports]
+    assert spent == [pytest.approx(epsilon_spent(4.0, releases, 1e-3)) for releases in (1, 2, 3, 4)]

@@ -8,6 +8,8 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
+from building_clients.differential_privacy import norm_of
+from building_clients.settings import LearningConfig
 from fl_server.report import Dropped, Participant
 from fl_server.strategy import BuildingFedAvg
 
@@ -18,11 +20,11 @@ Weights = list[np.ndarray]
 class Rounds:
     """A strategy and what it reported."""
 
-    def __init__(self, nodes: tuple[int, ...] = ()) -> None:
+    def __init__(self, nodes: tuple[int, ...] = (), **config: Any) -> None:
         self.participants: list[Participant] = []
         self.dropped: list[Dropped] = []
         self.nodes = list(nodes)
-        self.strategy = BuildingFedAvg(3, SHAPES, self._note, lambda _grid: self.nodes, _sender)
+        self.strategy = BuildingFedAvg(LearningConfig(**config), SHAPES, self._note, lambda _grid: self.nodes, _sender)
 
     def _note(self, _round: int, participants: list[Participant], dropped: list[Dropped]) -> None:
         self.participants, self.dropped = participants, dropped
@@ -151,10 +153,67 @@ def test_every_connected_building_is_asked_once_with_the_settings() -> None:
     assert dict(messages[0].content.config_records["config"]) == {"seed": 3, "server-round": 2}
 
 
-def test_only_the_last_round_releases_the_model() -> None:
+def test_the_model_is_released_to_all_who_are_connected() -> None:
     strategy, grid = Rounds().strategy, NoGrid()
     fake: Grid = grid  # type: ignore[assignment]  # the one method that is used
-    arrays = ArrayRecord(weights(1))
-    assert list(strategy.configure_evaluate(1, arrays, ConfigRecord(), fake)) == []
-    messages = list(strategy.configure_evaluate(3, arrays, ConfigRecord(), fake))
+    messages = strategy.release(ArrayRecord(weights(1)), ConfigRecord({"seed": 3}), fake)
     assert [message.metadata.dst_node_id for message in messages] == [1, 2]
+    assert dict(messages[0].content.config_records["config"]) == {"seed": 3}
+
+
+def started(rounds: Rounds, start: Weights) -> None:
+    grid: Any = NoGrid()
+    list(rounds.strategy.configure_train(1, ArrayRecord(start), ConfigRecord(), grid))
+
+
+def near(start: Weights, seed: int, size: float = 0.01) -> Weights:
+    return [old + np.float32(size) * step for old, step in zip(start, weights(seed), strict=True)]
+
+
+def test_hundred_times_the_weights_are_left_out_and_named() -> None:
+    rounds, start = Rounds(), weights(1)
+    started(rounds, start)
+    sent = [near(start, seed) for seed in (2, 3, 4)]
+    loud = [100 * array for array in near(start, 5)]
+    found = average(rounds, [reply(9, loud), *(reply(node, update) for node, update in enumerate(sent))])
+    assert_average(found, sent, [10, 10, 10])
+    assert [(d.building_id, "times the median" in d.reason) for d in rounds.dropped] == [("B9", True)]
+    assert [p.building_id for p in rounds.participants] == ["B0", "B1", "B2"]
+
+
+def test_a_median_ignores_sample_counts() -> None:
+    rounds = Rounds(aggregation="median")
+    sent = [weights(seed) for seed in (1, 2, 3)]
+    found = average(rounds, [reply(n, update, 10 ** (n + 1)) for n, update in enumerate(sent)])
+    assert found is not None
+    np.testing.assert_allclose(found[0], np.median([update[0] for update in sent], axis=0), rtol=1e-6)
+
+
+def test_momentum_carries_on() -> None:
+    rounds, start = Rounds(server_momentum=0.5), weights(1)
+    started(rounds, start)
+    first = average(rounds, [reply(1, near(start, 2))])
+    assert first is not None
+    started(rounds, first)
+    second = average(rounds, [reply(1, first)])
+    assert second is not None
+    np.testing.assert_allclose(second[0], first[0] + 0.5 * (first[0] - start[0]), rtol=1e-4, atol=1e-6)
+
+
+def test_the_server_clips_whoever_does_not() -> None:
+    rounds, start = Rounds(privacy="central", clip_norm=0.5, noise_multiplier=1e-9), weights(1)
+    started(rounds, start)
+    found = average(rounds, [reply(1, near(start, 2, size=3.0), 1000)])
+    assert found is not None
+    assert norm_of([new - old for new, old in zip(found, start, strict=True)]) == pytest.approx(0.5, rel=1e-3)
+
+
+def test_central_noise_is_as_large_as_promised() -> None:
+    shapes: list[tuple[int, ...]] = [(200, 100)]
+    rounds = Rounds(privacy="central", clip_norm=2.0, noise_multiplier=3.0)
+    rounds.strategy._shapes = shapes
+    start = [np.zeros(shapes[0], np.float32)]
+    started(rounds, start)
+    found = average(rounds, [reply(node, start) for node in range(4)])
+    assert found is not None
+    assert float(found[0].std()) == pytest.approx(2.0 * 3.0 / 4, rel=0.03)
