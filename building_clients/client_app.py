@@ -6,24 +6,27 @@ virtual building is simulated and trains here.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from building_clients.settings import LearningConfig, learning_config
+from building_clients import secure_stages
+from building_clients.node_training import TRAIN_TIMEOUT_S, building_id, train_here
+from building_clients.settings import learning_config
 from building_clients.trainer_socket import request
 
 if TYPE_CHECKING:
-    import numpy as np
+    from building_clients.architecture import Weights
 
-    from building_clients.learner import Learner
-
-TRAIN_TIMEOUT_S = 600.0
+METRICS = ("train_loss", "loss_before", "loss_after", "train_seconds")
 
 app = ClientApp()
+app.query("keys")(secure_stages.keys)
+app.query("shares")(secure_stages.shares)
+app.train("masked")(secure_stages.masked_update)
+app.query("unmask")(secure_stages.unmask)
 
 
 @app.train()
@@ -34,10 +37,10 @@ def train(message: Message, context: Context) -> Message:
     weights = message.content.array_records["arrays"].to_numpy_ndarrays()
     who = ConfigRecord({"building-id": building_id(context)})
     try:
-        numbers, trained = _train(context, values, config, weights)
+        numbers, trained = train_here(context, values, config, weights)
     except (ValueError, RuntimeError) as error:
         # The reply must look like the others, so that one building's trouble does not fail the round.
-        numbers, trained = {"num-examples": 0, "train_loss": 0.0, "loss_before": 0.0, "loss_after": 0.0}, weights
+        numbers, trained = dict.fromkeys(METRICS, 0.0) | {"num-examples": 0}, weights
         who["error"] = str(error)
     content = RecordDict({"arrays": ArrayRecord(trained), "metrics": MetricRecord(numbers), "building": who})
     return Message(content=content, reply_to=message)
@@ -45,46 +48,22 @@ def train(message: Message, context: Context) -> Message:
 
 @app.evaluate()
 def adopt(message: Message, context: Context) -> Message:
-    """Take the released global weights into use."""
+    """Take the released global weights into use, unless the building refuses them; `in-use` says whether it did."""
     weights = message.content.array_records["arrays"].to_numpy_ndarrays()
+    who, in_use = ConfigRecord({"building-id": building_id(context)}), False
+    try:
+        in_use = _adopt(message, context, weights)
+    except (ValueError, RuntimeError) as error:
+        who["error"] = str(error)
+    metrics = MetricRecord({"num-examples": 1, "in-use": int(in_use)})
+    return Message(content=RecordDict({"metrics": metrics, "building": who}), reply_to=message)
+
+
+def _adopt(message: Message, context: Context, weights: Weights) -> bool:
     socket = context.node_config.get("socket")
-    if socket is not None:
-        config = learning_config(message.content.config_records["config"])
-        request(Path(str(socket)), {"do": "adopt", "config": config.model_dump()}, weights, TRAIN_TIMEOUT_S)
-    content = RecordDict({"metrics": MetricRecord({"num-examples": 1})})
-    return Message(content=content, reply_to=message)
-
-
-def building_id(context: Context) -> str:
-    """Name of the building of this node."""
-    known = context.node_config.get("building-id")
-    return str(known) if known is not None else f"virtual-{context.node_config.get('partition-id', 0)}"
-
-
-def _train(
-    context: Context, values: dict[str, Any], config: LearningConfig, weights: list[np.ndarray]
-) -> tuple[dict[str, Any], list[np.ndarray]]:
-    socket = context.node_config.get("socket")
-    server_round = int(values["server-round"])
-    if socket is not None:
-        head = {"do": "train", "round": server_round, "config": config.model_dump()}
-        answer, trained = request(Path(str(socket)), head, weights, TRAIN_TIMEOUT_S)
-        return {"num-examples": int(answer["num_examples"]), **answer["metrics"]}, trained
-    learner = virtual_learner(int(str(context.node_config["partition-id"])), config.seed)
-    result = learner.train(weights, config, server_round)
-    return {"num-examples": result.num_examples, **result.metrics}, result.weights
-
-
-@lru_cache(maxsize=8)
-def virtual_learner(index: int, seed: int) -> Learner:
-    """A simulated building with 28 days of history, for runs without any other process."""
-    from building_clients.learner import FORECAST_DAYS, Learner
-    from simulation.building import BuildingSimulation
-    from simulation.catalogue import virtual_building
-    from simulation.settings import ClockConfig, SiteConfig
-    from simulation.simulator import SimulatedBuilding
-
-    config, clock = virtual_building(index), ClockConfig()
-    simulation = BuildingSimulation(config, SimulatedBuilding(config, SiteConfig(), seed))
-    history = simulation.readings_before(clock.start, FORECAST_DAYS).set_index("timestamp")
-    return Learner(config.id, None, lambda minutes: history.iloc[-minutes:], clock.slot_minutes)
+    if socket is None:
+        return False  # a virtual building forecasts nothing
+    config = learning_config(message.content.config_records["config"])
+    head = {"do": "adopt", "config": config.model_dump()}
+    answer, _ = request(Path(str(socket)), head, weights, TRAIN_TIMEOUT_S)
+    return bool(answer["in_use"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,7 +51,7 @@ class TrainResult:
     num_examples: int
     """Training windows [1]"""
     metrics: dict[str, float]
-    """`train_loss`, `loss_before` (incoming model on own validation windows), `loss_after`."""
+    """`train_loss`, `loss_before` (incoming model on own validation windows), `loss_after`, `train_seconds`."""
 
 
 class Learner:
@@ -75,6 +76,7 @@ class Learner:
 
     def train(self, weights: Weights, config: LearningConfig, server_round: int) -> TrainResult:
         """Train from `weights` on the older part of the history. Raises TrainError when that is too short or unfit."""
+        begin = time.perf_counter()
         complete = self._complete(weights, config)
         series = self._series(config.history_days)
         self._check_quality(series.slots)
@@ -83,7 +85,8 @@ class Learner:
             complete, series, training, config, config.local_steps, config.rate_of(server_round), server_round
         )
         before, after = (loss_on(OnnxModel(w, self._horizon), series, validation) for w in (complete, trained))
-        metrics = {"train_loss": train_loss, "loss_before": before, "loss_after": after}
+        seconds = time.perf_counter() - begin
+        metrics = {"train_loss": train_loss, "loss_before": before, "loss_after": after, "train_seconds": seconds}
         if config.personal_heads:
             self._store.keep(trained)
             self._forecaster.use(trained)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from building_clients.agent import Agent, Wallets
+from building_clients.anchors import ModelAnchors
 from building_clients.learner import Learner
 from building_clients.readings_store import ReadingsStore
 from building_clients.settings import LearningConfig
@@ -117,7 +118,8 @@ def _run_threads(
         parts.contract_address,
     )
     rendezvous = Path(tempfile.mkdtemp(prefix="microgrid-"))
-    trainer = TrainerServer(learner, rendezvous / "trainer.sock")
+    anchors = ModelAnchors(hub, parts.contract_address)
+    trainer = TrainerServer(learner, rendezvous / "trainer.sock", anchors.require)
     command, environment = parts.supernode(parts.config.id, rendezvous / "trainer.sock", parts.folder)
     supernode = SuperNode(command, environment, parts.folder / "supernode.log")
     try:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from math import cos, pi
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simulation.settings import Settings
 
+SMALLEST = 3
+"""Fewer buildings than this cannot hide their updates from each other [1]"""
 LAST_RATE = 0.1
 """What the learning rate falls towards over the rounds of a run, as a share [1]"""
 TUNING_RATE = 0.25
@@ -47,6 +49,8 @@ class LearningConfig(Settings):
     """With `privacy`: standard deviation of the noise over `clip_norm` [1]"""
     privacy_delta: float = Field(default=1e-3, gt=0, lt=1)
     """With `privacy`: delta at which the spent epsilon is reported; choose it well below 1 / buildings [1]"""
+    secure_aggregation: bool = False
+    """Whether updates travel masked, so that the server learns their sum alone; needs three buildings"""
     personal_heads: bool = False
     """Whether each building keeps the two heads to itself and shares only the rest of the network"""
     personal_steps: int = Field(default=60, ge=0, le=10_000)
@@ -63,6 +67,20 @@ class LearningConfig(Settings):
     """Local hour of each simulated night at which `up` starts a training run"""
     superlink: str = Field(default="127.0.0.1:8710", pattern=r"^[^\s:/]+:\d+$")
     """Address of the Flower SuperLink (host:port)"""
+
+    @model_validator(mode="after")
+    def _sums_only(self) -> LearningConfig:
+        if self.secure_aggregation and self.aggregation != "fedavg":
+            raise ValueError(
+                f"secure_aggregation shows the server a sum alone, of which no {self.aggregation} can be taken; "
+                'choose aggregation = "fedavg"'
+            )
+        if self.secure_aggregation and self.min_available_nodes < SMALLEST:
+            raise ValueError(
+                f"secure_aggregation hides nothing among fewer than {SMALLEST} buildings; "
+                f"set min_available_nodes to {SMALLEST} or more (it is {self.min_available_nodes})"
+            )
+        return self
 
     def rate_of(self, server_round: int) -> float:
         """Step size at the start of a round, from 1: a cosine from the whole rate to a tenth of it."""

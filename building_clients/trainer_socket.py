@@ -11,6 +11,7 @@ import logging
 import socket
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,10 @@ def request(path: Path, head: dict[str, Any], weights: Arrays, timeout_s: float)
 class TrainerServer:
     """Answers `train` and `adopt`, one after the other, in the thread that calls `run`."""
 
-    def __init__(self, learner: Learner, path: Path) -> None:
+    def __init__(self, learner: Learner, path: Path, approve: Callable[[Arrays], None] | None = None) -> None:
+        """`approve` raises when a released model must not be used."""
         self._learner = learner
+        self._approve = approve
         self._path = path
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
@@ -82,13 +85,16 @@ class TrainerServer:
         connection.settimeout(60)
         try:
             head, weights = _receive(connection)
-            answer, arrays = self._handle(head, weights)
         except OSError as error:
             log.warning("a training request broke off: %s", error)
             return
-        except (ValueError, RuntimeError, KeyError, zipfile.BadZipFile) as error:
-            log.warning("training refused: %s", error)
-            answer, arrays = {"error": str(error) or type(error).__name__}, []
+        except (ValueError, zipfile.BadZipFile) as error:
+            answer, arrays = _refused(error)
+        else:
+            try:
+                answer, arrays = self._handle(head, weights)
+            except (ValueError, RuntimeError, KeyError, OSError) as error:
+                answer, arrays = _refused(error)
         try:
             _send(connection, answer, arrays)
         except OSError as error:
@@ -97,9 +103,16 @@ class TrainerServer:
     def _handle(self, head: dict[str, Any], weights: Arrays) -> tuple[dict[str, Any], Arrays]:
         config = LearningConfig.model_validate(head["config"])
         if head["do"] == "adopt":
+            if self._approve is not None:
+                self._approve(weights)
             return {"in_use": self._learner.adopt(weights, config)}, []
         result = self._learner.train(weights, config, int(head["round"]))
         return {"num_examples": result.num_examples, "metrics": result.metrics}, result.weights
+
+
+def _refused(error: Exception) -> tuple[dict[str, Any], Arrays]:
+    log.warning("training refused: %s", error)
+    return {"error": str(error) or type(error).__name__}, []
 
 
 def _send(connection: socket.socket, head: dict[str, Any], arrays: Arrays) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from building_clients.architecture import HEAD
+from building_clients.settings import SMALLEST
 from cli.home import Home
 from cli.scenario import Scenario
 from contracts.hub_client import HubClient, HubError
@@ -100,12 +101,13 @@ def _wait_for(address: str) -> None:
 
 def run_overrides(scenario: Scenario, home: Home, start: Start = "last") -> dict[str, str | int | float]:
     """The scenario's learning settings under the names of Flower's run configuration."""
+    learning = scenario.learning
     values: dict[str, str | int | float] = {
         name.replace("_", "-"): value
-        for name, value in scenario.learning.model_dump().items()
+        for name, value in learning.model_dump().items()
         if name not in ("superlink", "night_hour")
     }
-    wanted = min(scenario.learning.min_available_nodes, len(scenario.building))
+    wanted = max(min(learning.min_available_nodes, len(scenario.building)), SMALLEST * learning.secure_aggregation)
     return values | {
         "min-available-nodes": wanted,
         "slot-minutes": scenario.clock.slot_minutes,

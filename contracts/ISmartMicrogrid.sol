@@ -94,6 +94,7 @@ interface ISmartMicrogrid {
     event SlotClosed(uint64 indexed slot, uint256 indexed member, int256 positionWh);
     event OrderCancelled(bytes32 indexed order);
     event DebtRecorded(uint256 indexed member, uint256 amount);
+    event ModelAnchored(uint256 indexed release, bytes32 indexed model);
     event UtilityShort(uint64 indexed slot, uint256 indexed member, uint256 owed);
 
     /// @notice Energy changed hands: the buyer paid `cost`, the seller received `proceeds`, the utility keeps the dust.
@@ -123,6 +124,7 @@ interface ISmartMicrogrid {
     error SettlerFirst(uint64 slot, uint64 openFrom);
     error WindowStillOpen(uint64 slot, uint64 closesAfter, uint64 current);
     error OfferInvalid(bytes32 order, string reason);
+    error AlreadyAnchored(bytes32 model, uint256 release);
     error TooLarge(uint256 value, uint256 limit);
 
     /// @notice Register a member. Only the registrar; an existing member is never changed.
@@ -155,6 +157,10 @@ interface ISmartMicrogrid {
     /// @notice Withdraw an order of one's own.
     function cancelOrder(Order calldata order) external;
 
+    /// @notice Note the hash of a forecaster that is released to the buildings; it can never be changed. Only the model role.
+    /// @return release Its number, from 1.
+    function anchorModel(bytes32 model) external returns (uint256 release);
+
     /// @notice The EIP-712 digest of an order: its identity.
     function hashOrder(Order calldata order) external view returns (bytes32);
 
@@ -163,6 +169,9 @@ interface ISmartMicrogrid {
 
     /// @notice The positive part of a member's energy balance [Wh].
     function storedEnergy(uint256 member) external view returns (uint256);
+
+    /// @notice Number of models that were anchored.
+    function modelCount() external view returns (uint256);
 
     /// @notice Entries in the audit array.
     function transactionCount() external view returns (uint256);

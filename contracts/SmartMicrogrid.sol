@@ -19,6 +19,7 @@ contract SmartMicrogrid is ISmartMicrogrid, AccessControl, EIP712, ReentrancyGua
     bytes32 public constant REGISTRAR_ROLE = keccak256("REGISTRAR_ROLE");
     bytes32 public constant CLOCK_ROLE = keccak256("CLOCK_ROLE");
     bytes32 public constant SETTLER_ROLE = keccak256("SETTLER_ROLE");
+    bytes32 public constant MODEL_ROLE = keccak256("MODEL_ROLE");
     uint256 public constant UTILITY = 0;
     uint256 private constant WH_PER_KWH = 1000;
     bytes32 private constant ORDER_TYPEHASH = keccak256(
@@ -48,6 +49,8 @@ contract SmartMicrogrid is ISmartMicrogrid, AccessControl, EIP712, ReentrancyGua
     int256 public sumOfBalances;
     uint256 public sumOfEscrows;
     EnergyTransaction[] public transactions;
+    bytes32[] public models;
+    mapping(bytes32 model => uint256 release) public releaseOf;
 
     constructor(address admin, IERC20 token_, uint128 retail, uint128 feedIn, uint64 window, uint64 firstSlot)
         EIP712("SmartMicrogrid", "1")
@@ -63,6 +66,7 @@ contract SmartMicrogrid is ISmartMicrogrid, AccessControl, EIP712, ReentrancyGua
         _grantRole(REGISTRAR_ROLE, admin);
         _grantRole(CLOCK_ROLE, admin);
         _grantRole(SETTLER_ROLE, admin);
+        _grantRole(MODEL_ROLE, admin);
     }
 
     // ---- members and money ------------------------------------------------------------------------------------
@@ -323,6 +327,17 @@ contract SmartMicrogrid is ISmartMicrogrid, AccessControl, EIP712, ReentrancyGua
         emit OrderCancelled(hash);
     }
 
+    // ---- the shared forecaster --------------------------------------------------------------------------------
+
+    /// @inheritdoc ISmartMicrogrid
+    function anchorModel(bytes32 model) external onlyRole(MODEL_ROLE) returns (uint256 release) {
+        if (releaseOf[model] != 0) revert AlreadyAnchored(model, releaseOf[model]);
+        models.push(model);
+        release = models.length;
+        releaseOf[model] = release;
+        emit ModelAnchored(release, model);
+    }
+
     // ---- views ------------------------------------------------------------------------------------------------
 
     /// @inheritdoc ISmartMicrogrid
@@ -344,6 +359,11 @@ contract SmartMicrogrid is ISmartMicrogrid, AccessControl, EIP712, ReentrancyGua
     /// @inheritdoc ISmartMicrogrid
     function transactionCount() external view returns (uint256) {
         return transactions.length;
+    }
+
+    /// @inheritdoc ISmartMicrogrid
+    function modelCount() external view returns (uint256) {
+        return models.length;
     }
 
     /// @notice What the buyer pays: rounded up to a whole base unit.

@@ -213,6 +213,21 @@ class Ledger:
         """How much of an order was already traded [Wh]"""
         return int(self._read(self._call.filledWh(order_hash)))
 
+    # ---- the shared forecaster
+
+    def anchor_model(self, model_hash: str) -> int:
+        """Note the hash (0x and 64 digits) of a released model (model role only); its number, from 1.
+
+        Nothing happens when it is anchored already.
+        """
+        if not self.release_of(model_hash):
+            self._sender.send(self._call.anchorModel(bytes.fromhex(model_hash[2:])))
+        return self.release_of(model_hash)
+
+    def release_of(self, model_hash: str) -> int:
+        """Number of a released model; 0 when no model with this hash was anchored."""
+        return int(self._read(self._call.releaseOf(bytes.fromhex(model_hash[2:]))))
+
     # ---- events and sums
 
     def transfers(self, from_block: int | None = None) -> list[EnergyTransfer]:

@@ -125,6 +125,7 @@ class Operator:
         self._next_block = ledger.deployment.deployed_block
         self._relayed: dict[int, int] = {}
         self._warned: set[int] = set()
+        self._anchored: set[str] = set()
         self._complaint = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -149,6 +150,7 @@ class Operator:
             self._settle_due(now)
         self._close_due()
         self._report_trades()
+        self._anchor_models()
 
     # ---- members
 
@@ -271,6 +273,15 @@ class Operator:
             batch = transfers[first : first + REPORT_BATCH]
             self._hub.post("/api/trades", [transfer.model_dump(mode="json") for transfer in batch])
         self._next_block = newest + 1
+
+    def _anchor_models(self) -> None:
+        """Note the hash of every released model on chain, where buildings look for it before they use the model."""
+        for release in self._hub.get("/api/models"):
+            wanted = str(release["model_hash"])
+            if wanted not in self._anchored:
+                number = self._ledger.anchor_model(wanted)
+                self._anchored.add(wanted)
+                log.info("model %s is anchored as release %d", wanted, number)
 
     def _report_slot(
         self, auction: Auction, state: str, volume_wh: int, fills: int, transfers: list[EnergyTransfer] | None = None

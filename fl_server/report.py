@@ -18,12 +18,14 @@ class Participant(Settings):
 
     building_id: str = Field(max_length=64)
     """Id of the building."""
-    num_examples: int = Field(ge=0, lt=2**53)
-    """Training windows; the weight in the average [1]"""
-    train_loss: float
-    """Mean loss of its gradient steps [1]"""
-    loss_before: float
-    """Loss of the incoming global model on its own validation windows [1]"""
+    num_examples: int | None = Field(default=None, ge=0, lt=2**53)
+    """Training windows; the weight in the average [1]; None when secure aggregation hides it."""
+    train_loss: float | None = None
+    """Mean loss of its gradient steps [1]; None when hidden."""
+    loss_before: float | None = None
+    """Loss of the incoming global model on its own validation windows [1]; None when hidden."""
+    train_seconds: float | None = None
+    """How long it trained [wall s]; None when hidden."""
 
 
 class Dropped(Settings):
@@ -35,7 +37,23 @@ class Dropped(Settings):
     """Why."""
 
 
-class RoundReport(Settings):
+class RoundOutcome(Settings):
+    """What a round came to, as far as the averaging can tell."""
+
+    participants: tuple[Participant, ...]
+    """Buildings whose weights were averaged."""
+    num_examples: int = Field(ge=0, lt=2**53)
+    """Training windows of all participants [1]"""
+    loss: float | None
+    """Mean of `loss_before`, weighted by `num_examples`: the error of the model that the round started from [1];
+    None when nobody took part."""
+    train_loss: float | None = None
+    """Mean of `train_loss`, weighted alike [1]"""
+    dropped: tuple[Dropped, ...] = ()
+    """Buildings that were left out."""
+
+
+class RoundReport(RoundOutcome):
     """One round of federated averaging."""
 
     run_id: str = Field(max_length=64)
@@ -44,24 +62,38 @@ class RoundReport(Settings):
     """Number of the round, from 1."""
     of_rounds: int = Field(ge=1, lt=2**53)
     """Rounds of the run."""
-    participants: tuple[Participant, ...]
-    """Buildings whose weights were averaged."""
-    num_examples: int = Field(ge=0, lt=2**53)
-    """Training windows of all participants [1]"""
-    loss: float | None
-    """Mean of `loss_before`, weighted by `num_examples`: the error of the model that the round started from [1];
-    None when nobody took part."""
     at: UtcDatetime
     """Wall time at which the round ended."""
-    dropped: tuple[Dropped, ...] = ()
-    """Buildings that were left out."""
+    seconds: float = Field(default=0.0, ge=0)
+    """How long the round took [wall s]"""
     epsilon: float | None = None
     """Differential privacy spent by the model so far, at `learning.privacy_delta` [1]; None without privacy."""
 
     @property
     def loss_text(self) -> str:
         """The loss for people; a dash when there is none."""
-        return "-" if self.loss is None else f"{self.loss:.4f}"
+        return _loss(self.loss)
+
+
+class ModelRelease(Settings):
+    """A global model that is given to the buildings."""
+
+    model_hash: str = Field(pattern=r"^0x[0-9a-f]{64}$")
+    """Its identity, which the operator anchors on chain."""
+    run_id: str = Field(max_length=64)
+    """Flower's id of the run that made it."""
+    at: UtcDatetime
+    """Wall time of the release."""
+
+
+def send_release(hub_url: str, release: ModelRelease) -> None:
+    """Tell the hub, so that the operator anchors the hash; buildings refuse a model that is not anchored."""
+    if not hub_url:
+        return
+    try:
+        HubClient(hub_url).post("/api/models", release.model_dump(mode="json"))
+    except HubError as error:
+        log.warning("the released model is not at the hub, nobody will anchor it: %s", error)
 
 
 def send_report(hub_url: str, report: RoundReport) -> None:
@@ -74,15 +106,33 @@ def send_report(hub_url: str, report: RoundReport) -> None:
         log.warning("round %d is not at the hub: %s", report.round, error)
 
 
+def mean_of(participants: Sequence[Participant], dropped: Sequence[Dropped]) -> RoundOutcome:
+    """The outcome of a round in which every participant's numbers are known."""
+    total = sum(p.num_examples or 0 for p in participants)
+
+    def mean(name: str) -> float | None:
+        return sum(getattr(p, name) * p.num_examples for p in participants) / total if total else None
+
+    return RoundOutcome(
+        participants=tuple(participants),
+        num_examples=total,
+        loss=mean("loss_before"),
+        train_loss=mean("train_loss"),
+        dropped=tuple(dropped),
+    )
+
+
+def _loss(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
 def table(reports: Sequence[RoundReport]) -> str:
     """The rounds of a run as lines of text."""
     lines = ["round  buildings  windows  loss    train loss  left out"]
     for report in reports:
-        total = max(1, report.num_examples)
-        trained = sum(p.train_loss * p.num_examples for p in report.participants) / total
         gone = ", ".join(dropped.building_id for dropped in report.dropped) or "-"
         lines.append(
             f"{report.round:>5}  {len(report.participants):>9}  {report.num_examples:>7}  {report.loss_text:<6}  "
-            f"{trained:>10.4f}  {gone}"
+            f"{_loss(report.train_loss):>10}  {gone}"
         )
     return "\n".join(lines)

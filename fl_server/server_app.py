@@ -12,12 +12,13 @@ from typing import Any
 from flwr.app import ArrayRecord, ConfigRecord, Context
 from flwr.serverapp import Grid, ServerApp
 
-from building_clients.architecture import HEAD, Weights, initial_weights, shapes
+from building_clients.architecture import HEAD, Weights, initial_weights, model_hash, shapes
 from building_clients.differential_privacy import epsilon_spent
 from building_clients.settings import LearningConfig, learning_config
 from fl_server.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from fl_server.grid import AttentiveGrid
-from fl_server.report import Dropped, Participant, RoundReport, send_report, table
+from fl_server.report import ModelRelease, RoundOutcome, RoundReport, send_release, send_report, table
+from fl_server.secure_round import SecureFedAvg
 from fl_server.strategy import BuildingFedAvg
 from simulation.errors import MicrogridError
 
@@ -43,7 +44,7 @@ def main(grid: Grid, context: Context) -> None:
     start = first_checkpoint(folder, config, horizon, str(values["start"]))
     reports = Reports(str(context.run_id), config, str(values["hub_url"]), start.releases)
     attentive = AttentiveGrid(grid)
-    strategy = BuildingFedAvg(
+    strategy = (SecureFedAvg if config.secure_aggregation else BuildingFedAvg)(
         config,
         shapes(horizon)[: len(start.weights)],
         reports.add,
@@ -56,10 +57,13 @@ def main(grid: Grid, context: Context) -> None:
     if reports.all and not strategy.successful_rounds:
         reasons = "; ".join(f"{d.building_id}: {d.reason}" for report in reports.all for d in report.dropped)
         raise RunError(f"no building could train in {config.rounds} rounds: {reasons or 'none answered in time'}")
-    attentive.send_and_receive(
+    reports.release(final)
+    answers = attentive.send_and_receive(
         strategy.release(ArrayRecord(final), ConfigRecord(config.model_dump()), attentive),
         timeout=config.round_timeout_seconds,
     )
+    for name, why in strategy.refusals(answers):
+        log.warning("%s does not use the released model: %s", name, why)
 
 
 def run_rounds(
@@ -73,11 +77,8 @@ def run_rounds(
     """Every round that is not done yet, each followed by a checkpoint; the global weights after the last."""
     weights = start.weights
     for server_round in range(start.rounds_done + 1, config.rounds + 1):
-        record = ConfigRecord(config.model_dump())
-        messages = strategy.configure_train(server_round, ArrayRecord(weights), record, grid)
-        replies = grid.send_and_receive(messages, timeout=config.round_timeout_seconds)
-        arrays, _ = strategy.aggregate_train(server_round, replies)
-        weights = weights if arrays is None else arrays.to_numpy_ndarrays()
+        reports.begin_round()
+        weights = strategy.play(server_round, weights, grid) or weights
         if folder is not None:
             done = Checkpoint(server_round, config.rounds, weights, strategy.server.velocity, reports.releases)
             save_checkpoint(folder, done)
@@ -122,26 +123,33 @@ class Reports:
         """Noisy averages that the model descends from [1]"""
         self.all: list[RoundReport] = []
         """Rounds so far."""
+        self._began = time.monotonic()
 
-    def add(self, server_round: int, participants: list[Participant], dropped: list[Dropped]) -> None:
+    def begin_round(self) -> None:
+        """A round starts now."""
+        self._began = time.monotonic()
+
+    def release(self, weights: Weights) -> None:
+        """Announce the model that the buildings are about to get."""
+        release = ModelRelease(model_hash=model_hash(weights), run_id=self._run_id, at=datetime.now(UTC))
+        log.info("released model %s", release.model_hash)
+        send_release(self._hub_url, release)
+
+    def add(self, server_round: int, outcome: RoundOutcome) -> None:
         """Record a finished round."""
-        total = sum(p.num_examples for p in participants)
-        loss = sum(p.loss_before * p.num_examples for p in participants) / total if total else None
         private = self._config.privacy != "none"
-        self.releases += bool(private and participants)
+        self.releases += bool(private and outcome.participants)
         report = RoundReport(
             run_id=self._run_id,
             round=server_round,
             of_rounds=self._config.rounds,
-            participants=tuple(participants),
-            num_examples=total,
-            loss=loss,
             at=datetime.now(UTC),
-            dropped=tuple(dropped),
+            seconds=time.monotonic() - self._began,
             epsilon=self._epsilon() if private else None,
+            **{name: getattr(outcome, name) for name in RoundOutcome.model_fields},
         )
         self.all.append(report)
-        for building in dropped:
+        for building in outcome.dropped:
             log.warning("round %d: %s is left out: %s", server_round, building.building_id, building.reason)
         send_report(self._hub_url, report)
 

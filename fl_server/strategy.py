@@ -15,12 +15,12 @@ from building_clients.architecture import Weights
 from building_clients.differential_privacy import central_deviation, clipped, with_noise
 from building_clients.settings import LearningConfig
 from fl_server.aggregation import ServerMomentum, absurd, aggregate, difference
-from fl_server.report import Dropped, Participant
+from fl_server.report import Dropped, Participant, RoundOutcome, mean_of
 
-OnRound = Callable[[int, list[Participant], list[Dropped]], None]
+OnRound = Callable[[int, RoundOutcome], None]
 FindNodes = Callable[[Grid], list[int]]
 """Ids of the connected nodes; raises when they are too few for a round."""
-METRICS = {"num-examples", "train_loss", "loss_before", "loss_after"}
+METRICS = {"num-examples", "train_loss", "loss_before", "loss_after", "train_seconds"}
 """Metrics of a reply; all replies of a round must have the same."""
 COUNT_MAX = 2**53
 LATE = "no answer within the round's time limit (learning.round_timeout_seconds)"
@@ -56,6 +56,14 @@ class BuildingFedAvg(FedAvg):
         self.successful_rounds = 0
         """Rounds in which at least one building's weights were averaged [1]"""
 
+    def play(self, server_round: int, weights: Weights, grid: Grid) -> Weights | None:
+        """One round from `weights`; the next global weights, or None when nobody could take part."""
+        record = ConfigRecord(self._config.model_dump())
+        messages = self.configure_train(server_round, ArrayRecord(weights), record, grid)
+        replies = grid.send_and_receive(messages, timeout=self._config.round_timeout_seconds)
+        arrays, _ = self.aggregate_train(server_round, replies)
+        return None if arrays is None else arrays.to_numpy_ndarrays()
+
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
@@ -70,23 +78,29 @@ class BuildingFedAvg(FedAvg):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Average what can be used. Without any usable update the global weights stay as they are."""
         good, participants, dropped = self._sort(replies)
-        arrays = self._next(good, [p.num_examples for p in participants]) if good else None
+        arrays = self._next(good, [p.num_examples or 0 for p in participants]) if good else None
         self.successful_rounds += bool(good)
-        self._on_round(server_round, participants, dropped)
+        self._on_round(server_round, mean_of(participants, dropped))
         return arrays, None
 
     def _next(self, updates: list[Weights], counts: list[int]) -> ArrayRecord:
         start, config = self._start, self._config
         if config.privacy == "none":
             average = aggregate(updates, counts, config.aggregation, config.trim_share)
-        else:  # everyone counts the same: a count would tell about its building
-            moved = [clipped(difference(update, start), self._clip_norm) for update in updates]
-            mean = aggregate(moved, [1] * len(moved), config.aggregation, config.trim_share)
-            if config.privacy == "central":
-                deviation = central_deviation(config.noise_multiplier, config.clip_norm, len(moved))
-                mean = with_noise(mean, deviation, np.random.default_rng())
-            average = [old + change for old, change in zip(start, mean, strict=True)]
-        return ArrayRecord(self.server.step(start, average))
+            return ArrayRecord(self.server.step(start, average))
+        # everyone counts the same: a count would tell about its building
+        moved = [clipped(difference(update, start), self._clip_norm) for update in updates]
+        mean = aggregate(moved, [1] * len(moved), config.aggregation, config.trim_share)
+        return ArrayRecord(self._stepped(mean, len(moved)))
+
+    def _stepped(self, mean: Weights, buildings: int) -> Weights:
+        """The next global weights, from the mean update of so many buildings."""
+        config = self._config
+        if config.privacy == "central":
+            deviation = central_deviation(config.noise_multiplier, config.clip_norm, buildings)
+            mean = with_noise(mean, deviation, np.random.default_rng())
+        average = [(old + change).astype(np.float32) for old, change in zip(self._start, mean, strict=True)]
+        return self.server.step(self._start, average)
 
     @property
     def _clip_norm(self) -> float:
@@ -115,6 +129,18 @@ class BuildingFedAvg(FedAvg):
     def release(self, arrays: ArrayRecord, config: ConfigRecord, grid: Grid) -> list[Message]:
         """The messages that bring the final weights to whoever is connected."""
         return self._messages("evaluate", arrays, config, list(grid.get_node_ids()))
+
+    def refusals(self, answers: Iterable[Message]) -> list[tuple[str, str]]:
+        """Who does not use the released model, and why."""
+        found = []
+        for reply in answers:
+            name = self._name(reply)
+            who = reply.content.config_records.get("building", ConfigRecord()) if reply.has_content() else {}
+            if reply.has_error():
+                found.append((name, str(reply.error.reason)))
+            elif "error" in who:
+                found.append((name, str(who["error"])))
+        return found
 
     def _messages(
         self, message_type: str, arrays: ArrayRecord, config: ConfigRecord, nodes: list[int]
@@ -172,4 +198,5 @@ def _participant(name: str, reply: Message) -> Participant:
         num_examples=numbers["num-examples"],
         train_loss=numbers["train_loss"],
         loss_before=numbers["loss_before"],
+        train_seconds=numbers["train_seconds"],
     )

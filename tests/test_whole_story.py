@@ -155,7 +155,10 @@ def test_replayed_chain_agrees_with_the_hub(chain_after: str, home: Path) -> Non
     columns = "slot, seller, buyer, energy_wh, cost, proceeds"
     with closing(sqlite3.connect(home / "state" / "hub" / "hub.sqlite3")) as database:
         in_hub = sorted(database.execute(f"SELECT {columns} FROM trades").fetchall())
+        models = [row[0] for row in database.execute("SELECT model_hash FROM models ORDER BY arrival")]
     assert in_hub == on_chain
+    assert models
+    assert [contract.functions.releaseOf(model).call() for model in models] == list(range(1, len(models) + 1))
     assert any(seller and buyer for _, seller, buyer, *_ in on_chain)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from building_clients.slots import SlotMeans, TrainError
+from building_clients.slots import SlotMeans
 from building_clients.windows import Series
 from simulation.data_quality import DataQuality, examine
 from simulation.errors import MicrogridError
@@ -36,6 +36,8 @@ class Home:
     """The whole recording."""
     quality: DataQuality
     """What is wrong with it."""
+    measured: np.ndarray
+    """False where a gap was filled; shape (slots,)"""
 
     @cached_property
     def series(self) -> Series:
@@ -53,22 +55,26 @@ class Home:
         return int(len(self.slots) * (TRAIN_SHARE + VALIDATION_SHARE))
 
     @cached_property
+    def ends(self) -> np.ndarray:
+        """Slots at which samples end whose newest slot and whose whole target were measured, not filled in."""
+        ends, day = self.series.ends(), self.slots.per_day
+        gaps = np.concatenate([[0], np.cumsum(~self.measured)])
+        return np.asarray(ends[gaps[ends + day] == gaps[ends - 1]])
+
+    @cached_property
     def training(self) -> np.ndarray:
-        """Slots at which training samples end: their targets lie in the training part."""
-        ends = self.series.ends()
-        return ends[ends + self.slots.per_day <= self.train_stop]
+        """Those whose targets lie in the training part."""
+        return self.ends[self.ends + self.slots.per_day <= self.train_stop]
 
     @cached_property
     def validation(self) -> np.ndarray:
         """The same for validation."""
-        ends = self.series.ends()
-        return ends[(ends >= self.train_stop) & (ends + self.slots.per_day <= self.test_start)]
+        return self.ends[(self.ends >= self.train_stop) & (self.ends + self.slots.per_day <= self.test_start)]
 
     @cached_property
     def test(self) -> np.ndarray:
         """The same for the test."""
-        ends = self.series.ends()
-        return ends[ends >= self.test_start]
+        return self.ends[self.ends >= self.test_start]
 
 
 def homes_in(folder: Path, wanted: Sequence[str] | None, zone: str) -> list[Home]:
@@ -97,17 +103,18 @@ def _number(name: str) -> int | None:
 
 def _home(recording: Recording) -> Home:
     minutes = round(recording.interval / HOUR * 60)
-    slots = _slots(recording, max(FINEST_MINUTES, minutes))
-    if slots.days < MIN_DAYS:
+    slots, measured = _slots(recording, max(FINEST_MINUTES, minutes))
+    home = Home(recording.path.stem, slots, examine(recording, None, None), measured)
+    if slots.days < MIN_DAYS or not min(len(home.training), len(home.validation), len(home.test)):
         raise EvaluationError(
-            f"{recording.path.name}: {slots.days:.0f} days are too few for training, validation and test; "
-            f"an evaluation needs at least {MIN_DAYS}"
+            f"{recording.path.name}: {slots.days:.0f} days, {measured.mean():.0%} of them measured, are too few for "
+            f"training, validation and test; an evaluation needs at least {MIN_DAYS} with few gaps"
         )
-    return Home(recording.path.stem, slots, examine(recording, None, None))
+    return home
 
 
-def _slots(recording: Recording, slot_minutes: int) -> SlotMeans:
-    """Whole slots; short gaps are filled from the day before. Raises EvaluationError where the first day is empty."""
+def _slots(recording: Recording, slot_minutes: int) -> tuple[SlotMeans, np.ndarray]:
+    """Whole slots from the first complete day on, gaps filled from the day before, and which were measured."""
     minutes = round(recording.interval / HOUR * 60)
     if 60 % slot_minutes or slot_minutes % minutes:
         raise EvaluationError(f"{recording.path.name}: intervals of {minutes} minutes do not divide an hour")
@@ -116,18 +123,25 @@ def _slots(recording: Recording, slot_minutes: int) -> SlotMeans:
     skipped = -offset % slot_minutes // minutes
     count = (len(recording.load_kw) - skipped) // size
     whole, shape = slice(skipped, skipped + count * size), (count, size)
-    try:
-        means = [part[whole].reshape(shape).mean(axis=1) for part in (recording.load_kw, recording.pv_kw)]
-        load, pv = (filled(part, per_day) for part in means)
-    except TrainError as error:
-        raise EvaluationError(f"{recording.path.name}: {error}") from error
-    return SlotMeans((offset + skipped * minutes) // slot_minutes, per_day, load, pv)
+    load, pv = (part[whole].reshape(shape).mean(axis=1) for part in (recording.load_kw, recording.pv_kw))
+    measured = ~np.isnan(load + pv)
+    start = _first_whole_day(measured, per_day, recording.path.name)
+    first_slot = (offset + skipped * minutes) // slot_minutes + start
+    return SlotMeans(first_slot, per_day, filled(load[start:], per_day), filled(pv[start:], per_day)), measured[start:]
+
+
+def _first_whole_day(measured: np.ndarray, per_day: int, name: str) -> int:
+    """The first slot after which a whole day was measured. Raises EvaluationError."""
+    known = np.concatenate([[0], np.cumsum(measured)])
+    whole = np.flatnonzero(known[per_day:] - known[:-per_day] == per_day)
+    if not len(whole):
+        raise EvaluationError(f"{name}: no day without a gap; there is nothing to learn from")
+    return int(whole[0])
 
 
 def filled(values: np.ndarray, per_day: int) -> np.ndarray:
-    """Without gaps: each missing value is that of the day before. Raises TrainError when the first day has a gap."""
-    if np.isnan(values[:per_day]).any():
-        raise TrainError("the first day has gaps; cut it off")
+    """Without gaps: each missing value is that of the day before. The first day must have none."""
+    result = values.copy()
     for index in np.flatnonzero(np.isnan(values)).tolist():
-        values[index] = values[index - per_day]
-    return values
+        result[index] = result[index - per_day]
+    return result

@@ -1,4 +1,4 @@
-"""Rounds of federated learning, as the federation server reports them."""
+"""Rounds of federated learning and released models, as the federation server reports them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dashboard.hub import tables
 from dashboard.hub.bodies import shorten
 from dashboard.hub.database import Database
 from dashboard.hub.errors import Invalid
-from fl_server.report import RoundReport
+from fl_server.report import ModelRelease, RoundReport
 
 
 class Rounds:
@@ -41,3 +41,17 @@ class Rounds:
         examples = func.json_extract(tables.rounds.c.payload, "$.num_examples")
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(tables.rounds).where(examples > 0)).scalar_one()
+
+    def add_model(self, release: ModelRelease) -> bool:
+        """Store a released model's hash. True when it was new."""
+        statement = insert(tables.models).values(model_hash=release.model_hash, payload=release.model_dump_json())
+        with self._database.write() as connection:
+            return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+
+    def models(self, limit: int) -> list[ModelRelease]:
+        """The latest released models, newest last."""
+        columns = tables.models.c
+        statement = select(columns.payload).order_by(columns.arrival.desc()).limit(limit)
+        with self._database.read() as connection:
+            payloads = connection.scalars(statement).all()
+        return [ModelRelease.model_validate_json(payload) for payload in reversed(payloads)]

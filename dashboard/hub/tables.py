@@ -8,7 +8,7 @@ from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text, Un
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAX_INTEGER = 2**63 - 1
 """Largest integer that SQLite stores exactly."""
 
@@ -125,5 +125,14 @@ rounds = Table(
     Column("round", Integer, nullable=False),
     Column("payload", Text, nullable=False),
     UniqueConstraint("run_id", "round"),
+    sqlite_autoincrement=True,
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("arrival", Integer, primary_key=True, autoincrement=True),
+    Column("model_hash", String(66), nullable=False, unique=True),
+    Column("payload", Text, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
 
-from building_clients import client_app
+from building_clients import client_app, node_training
 from building_clients.architecture import initial_weights
 from building_clients.settings import LearningConfig
 from building_clients.trainer_socket import TrainerError
+from fl_server.strategy import METRICS
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = [np.ones((2, 2), np.float32), np.zeros(3, np.float32)]
@@ -36,10 +37,10 @@ def test_training_is_handed_to_the_warm_building(monkeypatch: pytest.MonkeyPatch
 
     def answer(path: Path, head: dict[str, Any], weights: list[np.ndarray], _timeout: float) -> Any:
         asked.append((path, head))
-        metrics = {"train_loss": 0.3, "loss_before": 0.4, "loss_after": 0.2}
+        metrics = {"train_loss": 0.3, "loss_before": 0.4, "loss_after": 0.2, "train_seconds": 1.5}
         return {"num_examples": 77, "metrics": metrics}, [array + 1 for array in weights]
 
-    monkeypatch.setattr(client_app, "request", answer)
+    monkeypatch.setattr(node_training, "request", answer)
     reply = client_app.app(message("train", WEIGHTS, local_steps=9), context(**WARM))
     (path, head), records = asked[0], reply.content
     assert (path, head["do"], head["round"]) == (Path("/somewhere/t.sock"), "train", 2)
@@ -49,6 +50,7 @@ def test_training_is_handed_to_the_warm_building(monkeypatch: pytest.MonkeyPatch
         "train_loss": 0.3,
         "loss_before": 0.4,
         "loss_after": 0.2,
+        "train_seconds": 1.5,
     }
     assert dict(records.config_records["building"]) == {"building-id": "B4"}
     assert (records.array_records["arrays"].to_numpy_ndarrays()[0] == 2).all()
@@ -58,11 +60,11 @@ def test_a_refusal_looks_like_any_reply_and_says_why(monkeypatch: pytest.MonkeyP
     def refuse(*_: object) -> None:
         raise TrainerError("2.0 days of history; training needs at least 3")
 
-    monkeypatch.setattr(client_app, "request", refuse)
+    monkeypatch.setattr(node_training, "request", refuse)
     records = client_app.app(message("train", WEIGHTS), context(**WARM)).content
     assert records.metric_records["metrics"]["num-examples"] == 0
     assert records.config_records["building"]["error"] == "2.0 days of history; training needs at least 3"
-    assert set(records.metric_records["metrics"]) == {"num-examples", "train_loss", "loss_before", "loss_after"}
+    assert set(records.metric_records["metrics"]) == METRICS
 
 
 def test_the_last_message_releases_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,13 +72,23 @@ def test_the_last_message_releases_the_model(monkeypatch: pytest.MonkeyPatch) ->
 
     def answer(*arguments: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
         asked.append(arguments)
-        return {}, []
+        return {"in_use": True}, []
 
     monkeypatch.setattr(client_app, "request", answer)
     reply = client_app.app(message("evaluate", WEIGHTS), context(**WARM))
     assert asked[0][1] == {"do": "adopt", "config": LearningConfig().model_dump()}
     assert (asked[0][2][0] == WEIGHTS[0]).all()
-    assert dict(reply.content.metric_records["metrics"]) == {"num-examples": 1}
+    assert dict(reply.content.metric_records["metrics"]) == {"num-examples": 1, "in-use": 1}
+
+
+def test_a_refused_model_is_reported_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise TrainerError("its hash is not anchored")
+
+    monkeypatch.setattr(client_app, "request", refuse)
+    records = client_app.app(message("evaluate", WEIGHTS), context(**WARM)).content
+    assert records.metric_records["metrics"]["in-use"] == 0
+    assert dict(records.config_records["building"]) == {"building-id": "B4", "error": "its hash is not anchored"}
 
 
 def test_a_virtual_building_trains_here() -> None:

@@ -150,7 +150,7 @@ def test_training_never_sees_what_validates(monkeypatch: pytest.MonkeyPatch) -> 
     assert result.num_examples == len(training)
     assert training[-1] + PER_DAY <= validation[0]
     assert validation[-1] + PER_DAY == 8 * PER_DAY
-    assert set(result.metrics) == {"train_loss", "loss_before", "loss_after"}
+    assert set(result.metrics) == {"train_loss", "loss_before", "loss_after", "train_seconds"}
 
 
 def test_training_lowers_the_loss_and_stays_warm() -> None:

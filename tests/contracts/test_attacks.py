@@ -188,3 +188,12 @@ def test_the_digest_is_the_contracts_own(world: MarketWorld) -> None:
     calls = world.ledger._call
     assert "0x" + calls.hashOrder(order_tuple(order)).call().hex() == order_hash(order, world.ledger.domain)
     assert "0x" + calls.hashReading(reading_tuple(reading)).call().hex() == reading_hash(reading, world.ledger.domain)
+
+
+def test_an_anchored_model_can_be_neither_changed_nor_added_by_a_stranger(world: MarketWorld) -> None:
+    first, second = "0x" + "ab" * 32, "0x" + "cd" * 32
+    assert world.ledger.release_of(first) == 0
+    assert [world.ledger.anchor_model(model) for model in (first, second, first)] == [1, 2, 1]
+    assert [world.ledger.release_of(model) for model in (first, second)] == [1, 2]
+    with refused("AccessControlUnauthorizedAccount"):
+        Ledger(world.deployment, Account.create()).anchor_model("0x" + "ef" * 32)

@@ -138,3 +138,13 @@ def test_a_damaged_deployment_is_named_and_kept(story: Story) -> None:
     with pytest.raises(OperatorError, match=r"deployment\.json: damaged; restore a backup"):
         story.start_operator()
     assert path.read_text() == "{"
+
+
+def test_released_models_are_anchored_once_also_after_a_restart(story: Story) -> None:
+    release = {"model_hash": "0x" + "5a" * 32, "run_id": "7", "at": "2026-06-17T12:00:00Z"}
+    story.hub.post("/api/models", release)
+    story.operator.step(story.clock.slot_start(story.slot))
+    assert story.ledger.release_of(str(release["model_hash"])) == 1
+    story.hub.post("/api/models", release | {"model_hash": "0x" + "5b" * 32})
+    story.start_operator().step(story.clock.slot_start(story.slot))
+    assert [story.ledger.release_of("0x" + digits * 32) for digits in ("5a", "5b", "5c")] == [1, 2, 0]

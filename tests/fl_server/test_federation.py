@@ -13,8 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from building_clients.architecture import initial_weights
+from building_clients.differential_privacy import norm_of
 from building_clients.learner import Learner
+from building_clients.settings import LearningConfig
 from building_clients.trainer_socket import TrainerServer
+from fl_server.aggregation import difference
+from fl_server.checkpoint import load_checkpoint
 from fl_server.run import (
     flower_environment,
     start_run,
@@ -109,7 +114,36 @@ def test_a_run_trains_and_releases_the_model_to_all(tmp_path: Path) -> None:
     assert old.forecast(after(8), slot_index(after(8), SLOT_MINUTES)).source == "model"
     assert young.forecast(after(1), slot_index(after(1), SLOT_MINUTES)).source == "seasonal"
     again = Learner("B1", tmp_path / "B1", lambda _: readings(8), SLOT_MINUTES)
-    assert again.model_version == 2
+    assert again.model_version == 1
+
+
+def test_a_secure_run_survives_a_building_that_cannot_train(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    home = tmp_path / "flwr"
+    write_flwr_config(home, address)
+    with ExitStack() as stack:
+        stack.enter_context(process(superlink_command(address, tmp_path), home, tmp_path / "superlink.log"))
+        wait_until_answering(address)
+        days = {"B1": 8, "B2": 6, "B3": 7, "B4": 1}
+        learners = [
+            stack.enter_context(building(name, known, address, tmp_path / name)) for name, known in days.items()
+        ]
+        secure: dict[str, str | int | float] = {
+            "secure-aggregation": True,
+            "min-available-nodes": 4,
+            "rounds": 1,
+            "checkpoint-dir": str(tmp_path),
+        }
+        run_id = start_run(ROOT, home, OVERRIDES | secure)
+        result = wait_for_run(home, run_id, 300)
+        logs = "\n".join(file.read_text(errors="replace") for file in tmp_path.rglob("*.log"))
+        assert result.completed, logs
+    assert [learner.model_version for learner in learners] == [1, 1, 1, 1]
+    checkpoint = load_checkpoint(tmp_path, 24 * 60 // SLOT_MINUTES)
+    assert checkpoint is not None
+    start = initial_weights(24 * 60 // SLOT_MINUTES, LearningConfig().seed)
+    moved = norm_of(difference(checkpoint.weights, start))
+    assert 0 < moved < 100, "the released model is not the start, and no mask is left in it"
 
 
 def test_a_run_without_enough_buildings_fails_by_itself(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_it_imports_where_the_project_is_not(unpacked: Path, module: str) -> Non
 def test_a_virtual_building_trains_from_it(unpacked: Path) -> None:
     """What is imported only while training is in the bundle too."""
     code = (
-        "from building_clients.client_app import virtual_learner;"
+        "from building_clients.node_training import virtual_learner;"
         "from building_clients.architecture import initial_weights;"
         "from building_clients.settings import LearningConfig;"
         "result = virtual_learner(0, 7).train(initial_weights(96, 7), LearningConfig(local_steps=1), 1);"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 
+from building_clients.architecture import model_hash
 from building_clients.differential_privacy import epsilon_spent
 from fl_server import grid as grid_module
 from fl_server import server_app
@@ -50,7 +51,8 @@ def trained(message: Message, **changes: Any) -> Message:
     arrays = [array + np.float32(node) for array in message.content.array_records["arrays"].to_numpy_ndarrays()]
     if message.metadata.message_type == "evaluate":
         return Message(content=RecordDict({"metrics": MetricRecord({"num-examples": 1})}), reply_to=message)
-    numbers = {"num-examples": 10 * node, "train_loss": 0.3, "loss_before": 0.1 * node, "loss_after": 0.2} | changes
+    losses = {"num-examples": 10 * node, "train_loss": 0.3, "loss_before": 0.1 * node, "loss_after": 0.2}
+    numbers = losses | {"train_seconds": 1.5} | changes
     building = ConfigRecord({"building-id": f"B{node}"})
     content = RecordDict({"arrays": ArrayRecord(arrays), "metrics": MetricRecord(numbers), "building": building})
     return Message(content=content, reply_to=message)
@@ -84,8 +86,10 @@ def test_rounds_go_round_and_are_reported(hub: tuple[str, list[Any]], caplog: py
     grid = FakeGrid([1, 3], trained)
     with caplog.at_level(logging.INFO, logger="flwr"):
         run(grid, hub_url=address)
-    assert [path for path, _ in posted] == ["/api/rounds"] * 2
-    reports = [RoundReport.model_validate(body) for _, body in posted]
+    assert [path for path, _ in posted] == ["/api/rounds"] * 2 + ["/api/models"]
+    reports = [RoundReport.model_validate(body) for path, body in posted if path == "/api/rounds"]
+    released = grid.sent[-1].content.array_records["arrays"].to_numpy_ndarrays()
+    assert posted[-1][1]["model_hash"] == model_hash(released)
     assert [(report.run_id, report.round, report.of_rounds, report.num_examples) for report in reports] == [
         ("42", 1, 2, 40),
         ("42", 2, 2, 40),

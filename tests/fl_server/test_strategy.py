@@ -10,7 +10,7 @@ from flwr.serverapp import Grid
 
 from building_clients.differential_privacy import norm_of
 from building_clients.settings import LearningConfig
-from fl_server.report import Dropped, Participant
+from fl_server.report import Dropped, Participant, RoundOutcome
 from fl_server.strategy import BuildingFedAvg
 
 SHAPES: list[tuple[int, ...]] = [(2, 3), (4,)]
@@ -26,8 +26,8 @@ class Rounds:
         self.nodes = list(nodes)
         self.strategy = BuildingFedAvg(LearningConfig(**config), SHAPES, self._note, lambda _grid: self.nodes, _sender)
 
-    def _note(self, _round: int, participants: list[Participant], dropped: list[Dropped]) -> None:
-        self.participants, self.dropped = participants, dropped
+    def _note(self, _round: int, outcome: RoundOutcome) -> None:
+        self.participants, self.dropped = list(outcome.participants), list(outcome.dropped)
 
 
 def _sender(message: Message) -> int:
@@ -51,7 +51,13 @@ def asked(node: int) -> Message:
 
 
 def reply(node: int, arrays: Weights, examples: Any = 10, who: str | None = None, **more: Any) -> Message:
-    numbers = {"num-examples": examples, "train_loss": 0.3, "loss_before": 0.4, "loss_after": 0.2} | more
+    numbers = {
+        "num-examples": examples,
+        "train_loss": 0.3,
+        "loss_before": 0.4,
+        "loss_after": 0.2,
+        "train_seconds": 1.5,
+    } | more
     building = ConfigRecord({"building-id": who or f"B{node}"})
     content = RecordDict({"arrays": ArrayRecord(arrays), "metrics": MetricRecord(numbers), "building": building})
     return Message(content=content, reply_to=asked(node))

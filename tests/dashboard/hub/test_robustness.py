@@ -118,6 +118,7 @@ def valid(
             "at": "2026-06-17T12:00:00Z",
             "dropped": [{"building_id": "B1", "reason": "no history"}],
         },
+        "/api/models": {"model_hash": "0x" + "ab" * 32, "run_id": "1", "at": "2026-06-17T12:00:00Z"},
         "/api/forecasts": {
             "building_id": "B1",
             "issued_at": "2026-06-17T12:00:00Z",
