@@ -18,6 +18,8 @@ DAYS = 28
 """How far back errors are looked at [d]"""
 MIN_SAMPLES = 7
 """Fewer past samples than this correct nothing [1]"""
+SEASONAL_SHARE = 0.3
+"""Share of the seasonal frequency in the deficit probability, chosen on validation data [1]"""
 SEASONAL_SPREAD = 0.5
 """Half-width of the seasonal base's own interval before correction, in the sample's scale [1]"""
 
@@ -80,7 +82,7 @@ def calibrated_on(series: Series, predictor: Predictor, at: int) -> Calibration:
 
 
 def forecast_samples(
-    predictor: Predictor, batch: Batch, calibration: Calibration, seasonal_share: float = 0.5
+    predictor: Predictor, batch: Batch, calibration: Calibration, seasonal_share: float = SEASONAL_SHARE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Final quantiles (n, horizon, 3) in each sample's scale, and deficit probability (n, horizon)."""
     quantiles, probability = predictor.predict(batch)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,10 @@ class TrainResult:
     """`train_loss`, `loss_before` (incoming model on own validation windows), `loss_after`, `train_seconds`."""
 
 
+_TRAINING = threading.Lock()
+"""A warm trainer serves one training at a time."""
+
+
 class Learner:
     """Holds the building's newest weights. Training, adoption and forecasts may come from different threads."""
 
@@ -62,8 +67,6 @@ class Learner:
         self._history = history
         self._slot_minutes = slot_minutes
         self._horizon = 24 * 60 // slot_minutes
-        self._train_lock = threading.Lock()
-        self._trainer: tuple[tuple[float, float], Trainer] | None = None
         self._store = ModelStore(folder, self._horizon)
         self._forecaster = Forecaster(building_id, slot_minutes)
         if self._store.weights is not None:
@@ -153,7 +156,7 @@ class Learner:
         rate: float,
         server_round: int,
     ) -> tuple[Weights, float]:
-        with self._train_lock:
+        with _TRAINING:
             trainer = self._warm_trainer(config.dropout, config.proximal_mu)
             seed = config.seed + 1000 * server_round
             return trainer.train(weights, [(series, training)], steps, config.batch_size, rate, seed)
@@ -172,11 +175,15 @@ class Learner:
             )
 
     def _warm_trainer(self, dropout: float, proximal_mu: float) -> Trainer:
-        if self._trainer is None or self._trainer[0] != (dropout, proximal_mu):
-            from building_clients.model import Trainer
+        return _warm_trainer(self._horizon, dropout, proximal_mu)
 
-            self._trainer = (dropout, proximal_mu), Trainer(self._horizon, dropout, proximal_mu)
-        return self._trainer[1]
+
+@lru_cache(maxsize=2)
+def _warm_trainer(horizon: int, dropout: float, proximal_mu: float) -> Trainer:
+    """One traced model for all learners of a process: tracing costs a second, and a process may hold many."""
+    from building_clients.model import Trainer
+
+    return Trainer(horizon, dropout, proximal_mu)
 
 
 def _private(start: Weights, trained: Weights, config: LearningConfig) -> Weights:

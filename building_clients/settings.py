@@ -53,7 +53,7 @@ class LearningConfig(Settings):
     """Whether updates travel masked, so that the server learns their sum alone; needs three buildings"""
     personal_heads: bool = False
     """Whether each building keeps the two heads to itself and shares only the rest of the network"""
-    personal_steps: int = Field(default=60, ge=0, le=10_000)
+    personal_steps: int = Field(default=100, ge=0, le=10_000)
     """Gradient steps with which a building fits a released model to itself, kept if its own validation improves [1]"""
     seed: int = Field(default=7, ge=0)
     """Seed of initial weights and of batch order"""

@@ -14,14 +14,12 @@ from benchmarks.forecasting.learning import OnStep, Plan, alone, federated, pool
 from benchmarks.forecasting.metrics import Outcome
 from benchmarks.forecasting.workers import Source, TrainingPool
 from building_clients.architecture import Weights
-from building_clients.calibration import Predictor, seasonal_probability
+from building_clients.calibration import SEASONAL_SHARE, Predictor, seasonal_probability
 from building_clients.inference import OnnxModel
 
 HORIZONS_H = (1, 3, 6, 12, 24)
 """Hours ahead that are reported [h]"""
 CHUNK = 1024
-SEASONAL_SHARE = 0.5
-"""Share of the seasonal frequency in the deficit probability of every learned method, as live [1]"""
 Outcomes = dict[str, Outcome]
 """By name of the home."""
 

@@ -22,8 +22,9 @@ from benchmarks.forecasting.cold_start import (
 from benchmarks.forecasting.homes import EvaluationError, Home
 from benchmarks.forecasting.learning import Attack, Plan, federated, sources_of
 from benchmarks.forecasting.membership import membership
-from benchmarks.forecasting.metrics import paired_difference, scores
+from benchmarks.forecasting.metrics import paired_difference, pooled_calibration_error, scores
 from benchmarks.forecasting.workers import TrainingPool
+from building_clients.calibration import SEASONAL_SHARE
 from building_clients.differential_privacy import epsilon_spent
 from building_clients.inference import OnnxModel
 
@@ -141,6 +142,7 @@ def _summary(found: Outcomes, persistence: Outcomes) -> dict[str, Any]:
     mean = {score: np.nanmean(table, axis=0) for score, table in tables.items()}
     base = np.mean([persistence[name].error_kw.mean(axis=0) for name in by_home], axis=0)
     mean["skill"] = 1 - mean["mae_kw"] / base
+    mean["ece_pooled"] = pooled_calibration_error(list(found.values()))
     return {
         "mean": _plain(mean),
         "median": _plain({score: np.nanmedian(table, axis=0) for score, table in tables.items()}),
@@ -184,11 +186,11 @@ def _robustness(
     def error(members: Sequence[Home], how: Plan, attack: Attack | None = None) -> float:
         weights = federated(pool, sources_of(members), arms.horizon, how, step, attack)
         model = OnnxModel(weights, arms.horizon)
-        return float(np.mean([outcome_of(home, model, 0.5).error_kw.mean() for home in good]))
+        return float(np.mean([outcome_of(home, model, SEASONAL_SHARE).error_kw.mean() for home in good]))
 
     assert arms.federated is not None
     usual = OnnxModel(arms.federated, arms.horizon)
-    base = float(np.mean([outcome_of(home, usual, 0.5).error_kw.mean() for home in good]))
+    base = float(np.mean([outcome_of(home, usual, SEASONAL_SHARE).error_kw.mean() for home in good]))
     ways: dict[str, Callable[[], float]] = {
         f"{poisoner} sends {POISON:g} times its weights": lambda: error(arms.joining, plan, Attack(poisoner, POISON)),
         "the same, trimmed mean, absurd updates kept": lambda: error(
@@ -243,7 +245,7 @@ def _privacy(arms: Arms, folds: list[Fold], plan: Plan, pool: TrainingPool, step
 def _fold_error(folds: list[Fold]) -> float:
     """Mean error of homes that did not take part, over all reported horizons [kW]"""
     found = [
-        outcome_of(home, OnnxModel(fold.weights, home.slots.per_day), 0.5).error_kw.mean()
+        outcome_of(home, OnnxModel(fold.weights, home.slots.per_day), SEASONAL_SHARE).error_kw.mean()
         for fold in folds
         for home in fold.absent
     ]

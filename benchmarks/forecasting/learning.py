@@ -140,7 +140,7 @@ def tuned(
 ) -> Weights:
     """The global weights fitted to one home, if its own validation improves; else the global ones."""
     horizon = series.slots.per_day
-    how = recipe(config, config.local_steps, config.learning_rate * TUNING_RATE, 0)
+    how = recipe(config, config.personal_steps, config.learning_rate * TUNING_RATE, 0)
     fitted = pool.train([source], weights, how).result()
     losses = [loss_on(OnnxModel(candidate, horizon), series, validation) for candidate in (weights, fitted)]
     return fitted if losses[1] < losses[0] else weights

@@ -71,6 +71,13 @@ def calibration_error(probability: np.ndarray, truth: np.ndarray) -> float:
     return float(gaps.sum() / len(probability))
 
 
+def pooled_calibration_error(outcomes: list[Outcome]) -> np.ndarray:
+    """The same over all homes' samples; shape (h,). With few samples in a bin, chance makes a home's larger."""
+    probability = np.concatenate([outcome.probability for outcome in outcomes])
+    deficit = np.concatenate([outcome.deficit for outcome in outcomes])
+    return np.array([calibration_error(probability[:, step], deficit[:, step]) for step in range(deficit.shape[1])])
+
+
 def paired_difference(ours: list[np.ndarray], theirs: list[np.ndarray], per_day: int) -> dict[str, float]:
     """Relative difference of the errors of all homes, with its 95 % interval; each array has shape (n,) [kW].
 

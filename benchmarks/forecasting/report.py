@@ -17,7 +17,8 @@ SCORES = (
     ("coverage", "coverage"),
     ("brier", "Brier"),
     ("auc", "AUC"),
-    ("ece", "ECE"),
+    ("ece", "ECE by home"),
+    ("ece_pooled", "ECE of all"),
 )
 Record = dict[str, Any]
 

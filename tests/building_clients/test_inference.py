@@ -33,6 +33,36 @@ def test_onnx_forecasts_what_keras_does(horizon: int) -> None:
     assert ((deficit > 0) & (deficit < 1)).all()
 
 
+@pytest.mark.parametrize("sequences", [True, False])
+def test_the_quick_lstm_is_that_of_keras(sequences: bool) -> None:
+    import tensorflow as tf
+
+    from building_clients.model import QuickLSTM
+
+    data = np.random.default_rng(1).normal(size=(5, 24, 9)).astype(np.float32)
+    ours, keras = QuickLSTM(64, return_sequences=sequences), tf.keras.layers.LSTM(64, return_sequences=sequences)
+    for layer in (ours, keras):
+        layer.build(data.shape)
+    ours.set_weights([array + 0.1 for array in keras.get_weights()])
+    keras.set_weights(ours.get_weights())
+    with tf.GradientTape() as tape, tf.GradientTape() as other:
+        found, wanted = ours(data), keras(data)
+        sums = tf.reduce_sum(found**2), tf.reduce_sum(wanted**2)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    gradients = tape.gradient(sums[0], ours.trainable_variables), other.gradient(sums[1], keras.trainable_variables)
+    for one, two in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-4)
+
+
+def test_training_without_dropout_is_possible_and_repeatable() -> None:
+    from building_clients.model import Trainer
+
+    series = Series(to_slots(readings(3), 60))
+    trainer, start = Trainer(24, dropout=0.0), initial_weights(24, 7)
+    one, two = (trainer.train(start, [(series, series.ends())], 3, 4, 1e-3, 1)[0] for _ in range(2))
+    assert all((a == b).all() for a, b in zip(one, two, strict=True))
+
+
 def test_the_first_weights_fit_keras() -> None:
     from building_clients.model import Trainer
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from building_clients.architecture import HEAD, Weights, initial_weights, model_hash
-from building_clients.learner import Learner, split
+from building_clients.learner import Learner, _warm_trainer, split
 from building_clients.settings import LearningConfig
 from building_clients.slots import TrainError, to_slots
 from building_clients.windows import Series
@@ -157,9 +157,10 @@ def test_training_lowers_the_loss_and_stays_warm() -> None:
     one, weights = learner(28), initial_weights(PER_DAY, 1)
     config = LearningConfig(local_steps=40, batch_size=16)
     first = one.train(weights, config, server_round=1)
-    trainer = one._trainer
+    traced = _warm_trainer.cache_info().misses
     second = one.train(first.weights, config, server_round=2)
-    assert one._trainer is trainer
+    learner(8).train(first.weights, config, server_round=2)
+    assert _warm_trainer.cache_info().misses == traced, "every training after the first uses the same traced model"
     assert first.metrics["loss_after"] < first.metrics["loss_before"]
     assert second.metrics["loss_before"] == pytest.approx(first.metrics["loss_after"], rel=1e-5)
     assert [array.shape for array in second.weights] == [array.shape for array in weights]
