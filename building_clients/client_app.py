@@ -9,13 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from building_clients import secure_stages
 from building_clients.node_training import TRAIN_TIMEOUT_S, building_id, train_here
 from building_clients.settings import learning_config
 from building_clients.trainer_socket import request
+from building_clients.wire import packed, unpacked
 
 if TYPE_CHECKING:
     from building_clients.architecture import Weights
@@ -34,7 +35,7 @@ def train(message: Message, context: Context) -> Message:
     """Train on the building's own data and answer with weights, sample count and losses."""
     values = dict(message.content.config_records["config"])
     config = learning_config(values)
-    weights = message.content.array_records["arrays"].to_numpy_ndarrays()
+    weights = unpacked(message.content.array_records["arrays"])
     who = ConfigRecord({"building-id": building_id(context)})
     try:
         numbers, trained = train_here(context, values, config, weights)
@@ -42,14 +43,14 @@ def train(message: Message, context: Context) -> Message:
         # The reply must look like the others, so that one building's trouble does not fail the round.
         numbers, trained = dict.fromkeys(METRICS, 0.0) | {"num-examples": 0}, weights
         who["error"] = str(error)
-    content = RecordDict({"arrays": ArrayRecord(trained), "metrics": MetricRecord(numbers), "building": who})
+    content = RecordDict({"arrays": packed(trained), "metrics": MetricRecord(numbers), "building": who})
     return Message(content=content, reply_to=message)
 
 
 @app.evaluate()
 def adopt(message: Message, context: Context) -> Message:
     """Take the released global weights into use, unless the building refuses them; `in-use` says whether it did."""
-    weights = message.content.array_records["arrays"].to_numpy_ndarrays()
+    weights = unpacked(message.content.array_records["arrays"])
     who, in_use = ConfigRecord({"building-id": building_id(context)}), False
     try:
         in_use = _adopt(message, context, weights)

@@ -15,6 +15,7 @@ from building_clients.masking import quantised
 from building_clients.node_training import building_id, train_here
 from building_clients.secure_update import SecureError, State, hide, make_keys, make_shares, reveal
 from building_clients.settings import learning_config
+from building_clients.wire import unpacked
 
 STATE = "secure-round"
 KEYS = ("mask", "cipher")
@@ -53,7 +54,7 @@ def masked_update(message: Message, context: Context) -> Message:
     def answer() -> RecordDict:
         values = dict(message.content.config_records["config"])
         config = learning_config(values)
-        weights = message.content.array_records["arrays"].to_numpy_ndarrays()
+        weights = unpacked(message.content.array_records["arrays"])
         received = {int(node): text for node, text in _bytes(message.content, "shares").items()}
         numbers, trained = train_here(context, values, config, weights)
         update = [new - old for new, old in zip(trained, weights, strict=True)]

@@ -14,6 +14,7 @@ from benchmarks.forecasting.learning import Plan
 from benchmarks.forecasting.report import markdown, write_report
 from building_clients.settings import LearningConfig
 from cli.tables import table_console
+from simulation.settings import known_timezone
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class EvaluateOptions:
 
 def run_evaluation(options: EvaluateOptions) -> None:
     """Train and score everything; prints the report. Raises EvaluationError or ReplayError before training."""
-    homes = homes_in(options.data, wanted_homes(options.homes), options.timezone)
+    homes = homes_in(options.data, wanted_homes(options.homes), _timezone(options.timezone))
     config = LearningConfig(rounds=options.rounds, local_steps=ROUND_STEPS, seed=options.seed)
     wanted = Wanted(Plan(config), _parts(options.without))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -49,6 +50,13 @@ def run_evaluation(options: EvaluateOptions) -> None:
     files = write_report(record, options.out)
     print(markdown(record))
     print("\n".join(f"wrote {file}" for file in files))
+
+
+def _timezone(name: str) -> str:
+    try:
+        return known_timezone(name)
+    except ValueError as error:
+        raise EvaluationError(f"--timezone: {error}") from error
 
 
 ROUND_STEPS = 94

@@ -27,7 +27,7 @@ from dashboard.hub.records import (
     Summary,
     TradeEntry,
 )
-from fl_server.report import RoundReport
+from fl_server.report import ModelRelease, RoundReport
 from simulation.clock import SimClock
 from simulation.reading import Reading
 
@@ -127,6 +127,12 @@ def offers() -> list[OfferEntry]:
 def rounds() -> list[RoundReport]:
     """Rounds of federated learning, newest last."""
     return _get("/api/rounds", list[RoundReport])
+
+
+@st.cache_data(ttl=3, show_spinner=False)
+def models() -> list[ModelRelease]:
+    """Released forecasters, newest last."""
+    return _get("/api/models", list[ModelRelease])
 
 
 @st.cache_data(ttl=1, show_spinner=False)

@@ -17,8 +17,11 @@ from pydantic import BaseModel
 from simulation.errors import MicrogridError
 
 CONNECTION = "microgrid"
+EAGER_SUPERNODE = Path(__file__).with_name("eager_supernode.py")
 POLL_S = 2.0
 FLWR_S = 120.0
+TASK_POLL_S = "0.1"
+"""How often Flower looks for work that it has been given; its own default is 1 s."""
 FINISHED = "finished:"
 
 
@@ -52,6 +55,8 @@ def flower_environment(flwr_home: Path) -> dict[str, str]:
         "FLWR_TELEMETRY_ENABLED": "0",
         "FLWR_DISABLE_UPDATE_CHECK": "1",
         "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+        "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": TASK_POLL_S,
+        "PYTHONDONTWRITEBYTECODE": "",  # every message starts a process: it must not compile the app again
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
 
@@ -67,7 +72,7 @@ def supernode_command(address: str, building_id: str, socket: Path, port: int) -
     """A building's SuperNode: its ClientApp finds the building's process through `socket`."""
     facts = f'building-id="{building_id}" socket="{socket}"'
     options = ["--insecure", "--superlink", address, "--port", str(port), "--node-config", facts]
-    return [program("flower-supernode"), *options]
+    return [sys.executable, "-P", str(EAGER_SUPERNODE), *options]
 
 
 def write_flwr_config(flwr_home: Path, address: str) -> None:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
 from building_clients.architecture import Weights
@@ -18,6 +18,7 @@ from building_clients.masking import averaged
 from building_clients.secure_stages import KEYS, LOSSES
 from building_clients.secure_update import SecureError, threshold_of
 from building_clients.settings import SMALLEST
+from building_clients.wire import packed
 from fl_server.report import Dropped, Participant, RoundOutcome
 from fl_server.strategy import LATE, BuildingFedAvg
 from fl_server.unmasking import unmasked_sum
@@ -89,7 +90,7 @@ class SecureFedAvg(BuildingFedAvg):
 
     def _vectors(self, grid: Grid, server_round: int, shares: dict[int, dict[str, bytes]]) -> dict[int, np.ndarray]:
         config = ConfigRecord({**self._config.model_dump(), "server-round": server_round})
-        arrays = ArrayRecord(self._start)
+        arrays = packed(self._start)
         contents = {
             node: RecordDict({"arrays": arrays, "config": config, "shares": _received(shares, node)}) for node in shares
         }

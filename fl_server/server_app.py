@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flwr.app import ArrayRecord, ConfigRecord, Context
+from flwr.app import ConfigRecord, Context
 from flwr.serverapp import Grid, ServerApp
 
 from building_clients.architecture import HEAD, Weights, initial_weights, model_hash, shapes
 from building_clients.differential_privacy import epsilon_spent
 from building_clients.settings import LearningConfig, learning_config
+from building_clients.wire import packed
 from fl_server.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from fl_server.grid import AttentiveGrid
 from fl_server.report import ModelRelease, RoundOutcome, RoundReport, send_release, send_report, table
@@ -59,7 +60,7 @@ def main(grid: Grid, context: Context) -> None:
         raise RunError(f"no building could train in {config.rounds} rounds: {reasons or 'none answered in time'}")
     reports.release(final)
     answers = attentive.send_and_receive(
-        strategy.release(ArrayRecord(final), ConfigRecord(config.model_dump()), attentive),
+        strategy.release(packed(final), ConfigRecord(config.model_dump()), attentive),
         timeout=config.round_timeout_seconds,
     )
     for name, why in strategy.refusals(answers):

@@ -14,6 +14,7 @@ from flwr.serverapp.strategy import FedAvg
 from building_clients.architecture import Weights
 from building_clients.differential_privacy import central_deviation, clipped, with_noise
 from building_clients.settings import LearningConfig
+from building_clients.wire import packed, unpacked
 from fl_server.aggregation import ServerMomentum, absurd, aggregate, difference
 from fl_server.report import Dropped, Participant, RoundOutcome, mean_of
 
@@ -59,17 +60,17 @@ class BuildingFedAvg(FedAvg):
     def play(self, server_round: int, weights: Weights, grid: Grid) -> Weights | None:
         """One round from `weights`; the next global weights, or None when nobody could take part."""
         record = ConfigRecord(self._config.model_dump())
-        messages = self.configure_train(server_round, ArrayRecord(weights), record, grid)
+        messages = self.configure_train(server_round, packed(weights), record, grid)
         replies = grid.send_and_receive(messages, timeout=self._config.round_timeout_seconds)
         arrays, _ = self.aggregate_train(server_round, replies)
-        return None if arrays is None else arrays.to_numpy_ndarrays()
+        return None if arrays is None else unpacked(arrays)
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Ask every connected building. Flower's own way waits without end when there are too few."""
         self._asked = self._find_nodes(grid)
-        self._start = arrays.to_numpy_ndarrays()
+        self._start = unpacked(arrays)
         config["server-round"] = server_round
         return self._messages("train", arrays, config, self._asked)
 
@@ -87,11 +88,11 @@ class BuildingFedAvg(FedAvg):
         start, config = self._start, self._config
         if config.privacy == "none":
             average = aggregate(updates, counts, config.aggregation, config.trim_share)
-            return ArrayRecord(self.server.step(start, average))
+            return packed(self.server.step(start, average))
         # everyone counts the same: a count would tell about its building
         moved = [clipped(difference(update, start), self._clip_norm) for update in updates]
         mean = aggregate(moved, [1] * len(moved), config.aggregation, config.trim_share)
-        return ArrayRecord(self._stepped(mean, len(moved)))
+        return packed(self._stepped(mean, len(moved)))
 
     def _stepped(self, mean: Weights, buildings: int) -> Weights:
         """The next global weights, from the mean update of so many buildings."""
@@ -116,7 +117,7 @@ class BuildingFedAvg(FedAvg):
             silent.discard(self._sender_of(reply))
             name, fault = self._name(reply), self._fault(reply)
             if fault is None:
-                good.append(reply.content.array_records["arrays"].to_numpy_ndarrays())
+                good.append(unpacked(reply.content.array_records["arrays"]))
                 participants.append(_participant(name, reply))
             else:
                 dropped.append(Dropped(building_id=name, reason=fault[:2000]))
@@ -167,7 +168,7 @@ class BuildingFedAvg(FedAvg):
         if "error" in (who := records.config_records["building"]):
             return str(who["error"])
         return self._number_fault(dict(records.metric_records["metrics"])) or self._array_fault(
-            records.array_records["arrays"].to_numpy_ndarrays()
+            records.array_records["arrays"]
         )
 
     def _number_fault(self, numbers: dict[str, Any]) -> str | None:
@@ -179,7 +180,11 @@ class BuildingFedAvg(FedAvg):
             return "a metric is not finite"
         return None
 
-    def _array_fault(self, arrays: list[np.ndarray]) -> str | None:
+    def _array_fault(self, record: ArrayRecord) -> str | None:
+        try:
+            arrays = unpacked(record)
+        except ValueError as error:
+            return str(error)
         if [array.shape for array in arrays] != self._shapes:
             return "the weights have other shapes than the model"
         if not all(np.isfinite(array).all() for array in arrays):

@@ -22,7 +22,7 @@ from benchmarks.forecasting.cold_start import (
 from benchmarks.forecasting.homes import EvaluationError, Home
 from benchmarks.forecasting.learning import Attack, Plan, federated, sources_of
 from benchmarks.forecasting.membership import membership
-from benchmarks.forecasting.metrics import paired_difference, pooled_calibration_error, scores
+from benchmarks.forecasting.metrics import over_homes, paired_difference, pooled_calibration_error, scores, skill
 from benchmarks.forecasting.workers import TrainingPool
 from building_clients.calibration import SEASONAL_SHARE
 from building_clients.differential_privacy import epsilon_spent
@@ -136,16 +136,16 @@ def _summary(found: Outcomes, persistence: Outcomes) -> dict[str, Any]:
     """Scores by home, their mean and median; skill is one less the error over that of persistence."""
     by_home = {name: scores(outcome) for name, outcome in found.items()}
     for name, one in by_home.items():
-        one["skill"] = 1 - one["mae_kw"] / persistence[name].error_kw.mean(axis=0)
+        one["skill"] = skill(one["mae_kw"], persistence[name].error_kw.mean(axis=0))
     names = list(next(iter(by_home.values())))
     tables = {score: np.stack([one[score] for one in by_home.values()]) for score in names}
-    mean = {score: np.nanmean(table, axis=0) for score, table in tables.items()}
+    mean = {score: over_homes(table) for score, table in tables.items()}
     base = np.mean([persistence[name].error_kw.mean(axis=0) for name in by_home], axis=0)
-    mean["skill"] = 1 - mean["mae_kw"] / base
+    mean["skill"] = skill(mean["mae_kw"], base)
     mean["ece_pooled"] = pooled_calibration_error(list(found.values()))
     return {
         "mean": _plain(mean),
-        "median": _plain({score: np.nanmedian(table, axis=0) for score, table in tables.items()}),
+        "median": _plain({score: over_homes(table, median=True) for score, table in tables.items()}),
         "homes": {name: _plain(one) for name, one in by_home.items()},
     }
 

@@ -54,6 +54,20 @@ def scores(outcome: Outcome) -> dict[str, np.ndarray]:
     }
 
 
+def skill(error_kw: np.ndarray, persistence_kw: np.ndarray) -> np.ndarray:
+    """One less the error over that of persistence; NaN where persistence makes none, as in constant readings."""
+    ratio = np.full(error_kw.shape, np.nan)
+    return np.asarray(1 - np.divide(error_kw, persistence_kw, out=ratio, where=persistence_kw > 0))
+
+
+def over_homes(table: np.ndarray, median: bool = False) -> np.ndarray:
+    """Mean or median of shape (homes, h) over the homes that have the score; NaN if none has it."""
+    known = ~np.isnan(table)
+    filled = np.where(known.any(axis=0), table, 0)
+    result = np.nanmedian(filled, axis=0) if median else np.nanmean(filled, axis=0)
+    return np.where(known.any(axis=0), result, np.nan)
+
+
 def auc(probability: np.ndarray, truth: np.ndarray) -> float:
     """Area under the ROC curve as a rank statistic with ties (Hanley and McNeil 1982); NaN with one class only."""
     positive, negative = int(truth.sum()), int((~truth).sum())

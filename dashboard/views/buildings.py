@@ -119,7 +119,7 @@ def forecast(building_id: str) -> None:
         origin = (
             f"federated model, version {found.model_version}"
             if found.source == "model"
-            else "seasonal mean, until a model is trained"
+            else f"seasonal mean: {layout.plain(found.reason or 'no model yet')}"
         )
         st.caption(
             f"Surplus (solar minus use) with its 10 to 90 % band, from the {origin}. "

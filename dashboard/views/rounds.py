@@ -28,6 +28,7 @@ def rounds() -> None:
             "Loss of the incoming global model on every building's held-out data, weighted by its number of samples."
         )
     _participants(found[-1])
+    _models()
     _all(found)
 
 
@@ -42,6 +43,23 @@ def _numbers(found: list[RoundReport]) -> None:
             "Participants", f"{len(last.participants)} of {len(hub_data.buildings())}", border=True, height="stretch"
         )
         st.metric("Samples", f"{last.num_examples:,}", border=True, height="stretch")
+        if last.epsilon is not None:
+            st.metric("Privacy spent (epsilon)", f"{last.epsilon:,.2f}", border=True, height="stretch")
+
+
+def _models() -> None:
+    released = hub_data.models()
+    with layout.card("models"):
+        st.markdown("##### Released models")
+        if not released:
+            st.caption("After the last round of a run the model is released, and its hash is anchored on the contract.")
+            return
+        rows = [
+            {"Hash": one.model_hash, "Run": one.run_id, "At": f"{one.at.astimezone(layout.zone()):%d %b %H:%M}"}
+            for one in reversed(released)
+        ]
+        st.dataframe(rows, hide_index=True, key="models")
+        st.caption("A building uses a model only if the contract knows its hash.")
 
 
 def _participants(last: RoundReport) -> None:
@@ -54,10 +72,13 @@ def _participants(last: RoundReport) -> None:
                 "Samples": one.num_examples,
                 "Loss before": one.loss_before,
                 "Loss while training": one.train_loss,
+                "Trained for [s]": one.train_seconds,
             }
             for one in last.participants
         ]
         st.dataframe(rows, hide_index=True, key="participants")
+        if any(one.num_examples is None for one in last.participants):
+            st.caption("Updates travelled masked: of a single building the server knows only that it took part.")
         for dropped in last.dropped:
             who = names.get(dropped.building_id, dropped.building_id)
             st.warning(layout.plain(f"Left out: {who}, because {dropped.reason}"), icon=":material/person_off:")
@@ -71,6 +92,7 @@ def _all(found: list[RoundReport]) -> None:
             "Participants": len(report.participants),
             "Samples": report.num_examples,
             "Loss": report.loss,
+            "Took [s]": round(report.seconds, 1),
             "Left out": ", ".join(dropped.building_id for dropped in report.dropped) or "\N{EN DASH}",
             "At": f"{report.at.astimezone(layout.zone()):%d %b %H:%M}",
         }

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
+from flwr.app import ConfigRecord, Context, Message, RecordDict
 
 from building_clients import client_app, node_training
 from building_clients.architecture import initial_weights
 from building_clients.settings import LearningConfig
 from building_clients.trainer_socket import TrainerError
+from building_clients.wire import packed, unpacked
 from fl_server.strategy import METRICS
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,7 @@ WEIGHTS = [np.ones((2, 2), np.float32), np.zeros(3, np.float32)]
 
 def message(kind: str, weights: list[np.ndarray], **settings: Any) -> Message:
     config = LearningConfig.model_validate(settings).model_dump() | {"server-round": 2}
-    content = RecordDict({"arrays": ArrayRecord(weights), "config": ConfigRecord(config)})
+    content = RecordDict({"arrays": packed(weights), "config": ConfigRecord(config)})
     return Message(content=content, dst_node_id=1, message_type=kind)
 
 
@@ -53,7 +54,7 @@ def test_training_is_handed_to_the_warm_building(monkeypatch: pytest.MonkeyPatch
         "train_seconds": 1.5,
     }
     assert dict(records.config_records["building"]) == {"building-id": "B4"}
-    assert (records.array_records["arrays"].to_numpy_ndarrays()[0] == 2).all()
+    assert (unpacked(records.array_records["arrays"])[0] == 2).all()
 
 
 def test_a_refusal_looks_like_any_reply_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +100,7 @@ def test_a_virtual_building_trains_here() -> None:
     assert reply.content.config_records["building"] == ConfigRecord({"building-id": "virtual-1"})
     assert isinstance(numbers["num-examples"], int)
     assert numbers["num-examples"] > 1000
-    trained = reply.content.array_records["arrays"].to_numpy_ndarrays()
+    trained = unpacked(reply.content.array_records["arrays"])
     assert any((new != old).any() for new, old in zip(trained, weights, strict=True))
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
 from benchmarks.forecasting.membership import _advantage
-from benchmarks.forecasting.metrics import Outcome, auc, calibration_error, paired_difference, scores
+from benchmarks.forecasting.metrics import Outcome, auc, calibration_error, over_homes, paired_difference, scores, skill
 
 PROBABILITIES = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.5, 0.9, 1.0]), min_size=2, max_size=40)
 
@@ -49,6 +49,15 @@ def test_scores_of_a_case_worked_by_hand() -> None:
     assert found["brier"] == pytest.approx((0.04 + 0.01) / 2)
     # 0.1*0.5, 0.5*0.5, 0.1*2.5 of the first sample; 0.1*3, 0.5*2, 0.9*1 of the second.
     assert found["pinball_kw"] == pytest.approx(np.mean([0.05, 0.25, 0.25, 0.3, 1.0, 0.9]))
+
+
+def test_a_home_without_a_score_is_left_out_of_its_mean() -> None:
+    constant = skill(np.array([0.0, 0.5]), np.array([0.0, 1.0]))
+    assert np.isnan(constant[0])
+    assert constant[1] == 0.5
+    table = np.array([[np.nan, np.nan, 1.0], [np.nan, 0.2, 3.0]])
+    for median in (False, True):
+        assert over_homes(table, median).tolist() == pytest.approx([np.nan, 0.2, 2.0], nan_ok=True)
 
 
 def test_a_paired_difference_sees_what_is_real_and_not_what_is_not() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 
 from building_clients.architecture import model_hash
 from building_clients.differential_privacy import epsilon_spent
+from building_clients.wire import packed, unpacked
 from fl_server import grid as grid_module
 from fl_server import server_app
 from fl_server.checkpoint import CheckpointError, load_checkpoint
@@ -48,13 +49,13 @@ def run(grid: FakeGrid, **changes: Any) -> None:
 def trained(message: Message, **changes: Any) -> Message:
     """A building that adds its number to every weight."""
     node = message.metadata.dst_node_id
-    arrays = [array + np.float32(node) for array in message.content.array_records["arrays"].to_numpy_ndarrays()]
+    arrays = [array + np.float32(node) for array in unpacked(message.content.array_records["arrays"])]
     if message.metadata.message_type == "evaluate":
         return Message(content=RecordDict({"metrics": MetricRecord({"num-examples": 1})}), reply_to=message)
     losses = {"num-examples": 10 * node, "train_loss": 0.3, "loss_before": 0.1 * node, "loss_after": 0.2}
     numbers = losses | {"train_seconds": 1.5} | changes
     building = ConfigRecord({"building-id": f"B{node}"})
-    content = RecordDict({"arrays": ArrayRecord(arrays), "metrics": MetricRecord(numbers), "building": building})
+    content = RecordDict({"arrays": packed(arrays), "metrics": MetricRecord(numbers), "building": building})
     return Message(content=content, reply_to=message)
 
 
@@ -88,7 +89,7 @@ def test_rounds_go_round_and_are_reported(hub: tuple[str, list[Any]], caplog: py
         run(grid, hub_url=address)
     assert [path for path, _ in posted] == ["/api/rounds"] * 2 + ["/api/models"]
     reports = [RoundReport.model_validate(body) for path, body in posted if path == "/api/rounds"]
-    released = grid.sent[-1].content.array_records["arrays"].to_numpy_ndarrays()
+    released = unpacked(grid.sent[-1].content.array_records["arrays"])
     assert posted[-1][1]["model_hash"] == model_hash(released)
     assert [(report.run_id, report.round, report.of_rounds, report.num_examples) for report in reports] == [
         ("42", 1, 2, 40),
@@ -103,7 +104,7 @@ def test_rounds_go_round_and_are_reported(hub: tuple[str, list[Any]], caplog: py
 def test_the_released_model_is_the_average_of_the_last_round() -> None:
     grid = FakeGrid([1, 3], trained)
     run(grid)
-    first, final = (grid.sent[index].content.array_records["arrays"].to_numpy_ndarrays() for index in (0, -1))
+    first, final = (unpacked(grid.sent[index].content.array_records["arrays"]) for index in (0, -1))
     for before, after in zip(first, final, strict=True):
         np.testing.assert_allclose(after - before, 2 * (1 * 10 + 3 * 30) / 40, rtol=1e-4)
 
@@ -178,7 +179,7 @@ def test_the_grid_gives_up_at_the_time_limit(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def sent_weights(grid: FakeGrid, index: int) -> list[np.ndarray]:
-    return grid.sent[index].content.array_records["arrays"].to_numpy_ndarrays()
+    return unpacked(grid.sent[index].content.array_records["arrays"])
 
 
 def test_a_killed_run_goes_on_after_its_last_round(tmp_path: Path) -> None:

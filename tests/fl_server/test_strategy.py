@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
 from building_clients.differential_privacy import norm_of
 from building_clients.settings import LearningConfig
+from building_clients.wire import packed, unpacked
 from fl_server.report import Dropped, Participant, RoundOutcome
 from fl_server.strategy import BuildingFedAvg
 
@@ -59,13 +60,13 @@ def reply(node: int, arrays: Weights, examples: Any = 10, who: str | None = None
         "train_seconds": 1.5,
     } | more
     building = ConfigRecord({"building-id": who or f"B{node}"})
-    content = RecordDict({"arrays": ArrayRecord(arrays), "metrics": MetricRecord(numbers), "building": building})
+    content = RecordDict({"arrays": packed(arrays), "metrics": MetricRecord(numbers), "building": building})
     return Message(content=content, reply_to=asked(node))
 
 
 def average(rounds: Rounds, replies: list[Message]) -> Weights | None:
     arrays, _ = rounds.strategy.aggregate_train(1, replies)
-    return None if arrays is None else arrays.to_numpy_ndarrays()
+    return None if arrays is None else unpacked(arrays)
 
 
 def assert_average(found: Weights | None, sent: list[Weights], counts: list[int]) -> None:
@@ -144,7 +145,7 @@ def test_without_a_usable_update_the_model_stays() -> None:
 def test_a_silent_building_is_reported_by_the_name_it_once_gave() -> None:
     rounds = Rounds(nodes=(1, 2, 3))
     grid: Any = NoGrid()
-    list(rounds.strategy.configure_train(1, ArrayRecord(weights(1)), ConfigRecord(), grid))
+    list(rounds.strategy.configure_train(1, packed(weights(1)), ConfigRecord(), grid))
     average(rounds, [reply(1, weights(1)), reply(2, weights(2))])
     assert [(d.building_id, "no answer" in d.reason) for d in rounds.dropped] == [("node 3", True)]
     average(rounds, [reply(1, weights(1)), reply(3, weights(2))])
@@ -154,7 +155,7 @@ def test_a_silent_building_is_reported_by_the_name_it_once_gave() -> None:
 def test_every_connected_building_is_asked_once_with_the_settings() -> None:
     rounds = Rounds(nodes=(5, 6))
     grid: Any = NoGrid()
-    messages = list(rounds.strategy.configure_train(2, ArrayRecord(weights(1)), ConfigRecord({"seed": 3}), grid))
+    messages = list(rounds.strategy.configure_train(2, packed(weights(1)), ConfigRecord({"seed": 3}), grid))
     assert [message.metadata.dst_node_id for message in messages] == [5, 6]
     assert dict(messages[0].content.config_records["config"]) == {"seed": 3, "server-round": 2}
 
@@ -162,14 +163,14 @@ def test_every_connected_building_is_asked_once_with_the_settings() -> None:
 def test_the_model_is_released_to_all_who_are_connected() -> None:
     strategy, grid = Rounds().strategy, NoGrid()
     fake: Grid = grid  # type: ignore[assignment]  # the one method that is used
-    messages = strategy.release(ArrayRecord(weights(1)), ConfigRecord({"seed": 3}), fake)
+    messages = strategy.release(packed(weights(1)), ConfigRecord({"seed": 3}), fake)
     assert [message.metadata.dst_node_id for message in messages] == [1, 2]
     assert dict(messages[0].content.config_records["config"]) == {"seed": 3}
 
 
 def started(rounds: Rounds, start: Weights) -> None:
     grid: Any = NoGrid()
-    list(rounds.strategy.configure_train(1, ArrayRecord(start), ConfigRecord(), grid))
+    list(rounds.strategy.configure_train(1, packed(start), ConfigRecord(), grid))
 
 
 def near(start: Weights, seed: int, size: float = 0.01) -> Weights:
