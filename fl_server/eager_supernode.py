@@ -1,19 +1,27 @@
-"""Flower's SuperNode, which asks for messages more often while a run is on; run as a file, with its options.
+"""Flower's SuperNode, made quick; run as a file, with the options of `flower-supernode`.
 
 Its loop sleeps 3 s when there is no message, and in every round all buildings wait for the one that has just begun to
 sleep. Flower has no option for it, so the loop gets a `time` whose long sleeps are short for a while after a message.
+With `--isolation process` it also keeps the SuperExec that forks, see `forking_superexec`; if that ends, so does this.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import signal
+import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 EAGER_S = 0.25
 EAGER_TURNS = 80
 """So many short sleeps without a message, then the long ones again [1]"""
 LONG_S = 2.0
+FORKING_SUPEREXEC = Path(__file__).with_name("forking_superexec.py")
 
 
 class EagerTime:
@@ -31,6 +39,23 @@ class EagerTime:
         return getattr(time, name)
 
 
+def superexec_command(options: list[str]) -> list[str] | None:
+    """The SuperExec for these options of the SuperNode; None where Flower starts its own."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--isolation")
+    parser.add_argument("--port")
+    found = parser.parse_known_args(options)[0]
+    if found.isolation != "process":
+        return None
+    where = ["--insecure", "--runtime-api-address", f"127.0.0.1:{found.port}"]
+    return [sys.executable, "-P", str(FORKING_SUPEREXEC), *where, "--parent-pid", str(os.getpid())]
+
+
+def _keep(command: list[str]) -> None:
+    subprocess.run(command, check=False)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main() -> None:
     """Start the SuperNode with the options of this process."""
     from flwr.supernode import start_client_internal
@@ -40,6 +65,8 @@ def main() -> None:
         setattr(start_client_internal, "time", EagerTime())  # noqa: B010  # mypy knows it as the module
     else:
         sys.stderr.write("this version of Flower has another loop: rounds take up to 3 s longer\n")
+    if command := superexec_command(sys.argv[1:]):
+        threading.Thread(target=_keep, args=[command], daemon=True).start()
     flower_supernode()
 
 

@@ -72,7 +72,8 @@ def supernode_command(address: str, building_id: str, socket: Path, port: int) -
     """A building's SuperNode: its ClientApp finds the building's process through `socket`."""
     facts = f'building-id="{building_id}" socket="{socket}"'
     options = ["--insecure", "--superlink", address, "--port", str(port), "--node-config", facts]
-    return [sys.executable, "-P", str(EAGER_SUPERNODE), *options]
+    isolation = "process" if sys.platform == "linux" else "subprocess"  # elsewhere, to fork is not safe
+    return [sys.executable, "-P", str(EAGER_SUPERNODE), *options, "--isolation", isolation]
 
 
 def write_flwr_config(flwr_home: Path, address: str) -> None:

@@ -1,15 +1,18 @@
-"""The SuperNode asks often while there is something to ask for; Flower's own loop still reads its clock that way."""
+"""The SuperNode asks often while there is something to ask for, and lives with its SuperExec; real processes."""
 
 import inspect
+import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from fl_server import eager_supernode
-from fl_server.eager_supernode import EAGER_S, EAGER_TURNS, EagerTime
-from fl_server.run import EAGER_SUPERNODE
+from benchmarks._processes import free_port, wait_for_port
+from fl_server.eager_supernode import EAGER_S, EAGER_TURNS, EagerTime, superexec_command
+from fl_server.run import EAGER_SUPERNODE, flower_environment, supernode_command
 
 FLOWER_S = 3.0
 
@@ -17,7 +20,7 @@ FLOWER_S = 3.0
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     found: list[float] = []
-    monkeypatch.setattr(eager_supernode.time, "sleep", found.append)
+    monkeypatch.setattr(time, "sleep", found.append)
     return found
 
 
@@ -48,9 +51,46 @@ def test_flower_sleeps_in_the_loop_that_is_changed() -> None:
     assert f"time.sleep({FLOWER_S:.0f})" in inspect.getsource(start_client_internal)
 
 
+def test_flower_takes_its_executor_from_where_it_is_changed() -> None:
+    from flwr.supercore.superexec import run_superexec
+
+    assert "executor = get_executor(" in inspect.getsource(run_superexec.run_superexec)
+    assert hasattr(run_superexec, "get_executor")
+
+
 def test_it_takes_the_options_of_flower() -> None:
     done = subprocess.run(
         [sys.executable, "-P", str(EAGER_SUPERNODE), "--help"], capture_output=True, text=True, check=True
     )
     assert "--superlink" in done.stdout
     assert "another loop" not in done.stderr
+
+
+def test_flowers_own_superexec_is_kept_where_forking_is_not_safe() -> None:
+    assert superexec_command(["--insecure", "--port", "9001", "--isolation", "subprocess"]) is None
+    command = superexec_command(["--insecure", "--port", "9001", "--isolation", "process"])
+    assert command is not None
+    assert command[command.index("--runtime-api-address") + 1] == "127.0.0.1:9001"
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc")
+def test_without_its_superexec_it_ends_and_can_be_started_again(tmp_path: Path) -> None:
+    port = free_port()
+    command = supernode_command(f"127.0.0.1:{free_port()}", "B1", tmp_path / "t.sock", port)
+    environment = {**os.environ, **flower_environment(tmp_path / "flwr")}
+    with (tmp_path / "log").open("wb") as log:
+        node = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for_port(f"127.0.0.1:{port}")
+        (superexec,) = children(node.pid)
+        assert "forking_superexec" in Path(f"/proc/{superexec}/cmdline").read_text()
+        os.kill(superexec, signal.SIGKILL)
+        node.wait(20)
+    finally:
+        node.kill()
+        node.wait()
