@@ -283,6 +283,9 @@ def building(
     scenario: ScenarioOption = None,
 ) -> None:
     """Run one building: simulator or recording, learning, trading, SuperNode."""
+    from building_clients.lean_memory import give_memory_back
+
+    give_memory_back()  # before anything else is imported
     from cli.building import start_building
 
     place, wanted = _process(home, scenario)
