@@ -24,7 +24,9 @@ from fl_server.run import FederationError, RunResult, run_status, start_run, wri
 log = logging.getLogger(__name__)
 
 PROJECT = Path(__file__).parents[1]
-POLL_S = 2.0
+POLL_S = 1.0
+STATUS_S = 10.0
+"""To ask Flower for a run's status starts a process; before the last round that is done only so often."""
 RESUMES = 3
 STALL_S = 120
 RESTART_S = 90.0
@@ -58,10 +60,13 @@ def _one_run(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], N
     learning = scenario.learning
     run_id = start_run(PROJECT, home.flwr, run_overrides(scenario, home, start))
     patience_s = learning.node_wait_seconds + learning.round_timeout_seconds + STALL_S
-    deadline, seen = time.monotonic() + patience_s, 0
+    deadline, seen, asked = time.monotonic() + patience_s, 0, time.monotonic()
+    reports: list[RoundReport] = []
     with closing(HubClient(scenario.hub.url)) as hub:
         while time.monotonic() < deadline:
-            status = run_status(home.flwr, run_id)
+            status, due = "", asked + STATUS_S <= time.monotonic()
+            if due or (reports and reports[-1].round >= learning.rounds):
+                status, asked = run_status(home.flwr, run_id), time.monotonic()
             reports = _reports(hub, run_id)
             for report in reports[seen:]:
                 on_round(report)

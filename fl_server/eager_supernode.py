@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-EAGER_S = 0.25
-EAGER_TURNS = 80
+EAGER_S = 0.5
+EAGER_TURNS = 40
 """So many short sleeps without a message, then the long ones again [1]"""
 LONG_S = 2.0
 FORKING_SUPEREXEC = Path(__file__).with_name("forking_superexec.py")
