@@ -79,14 +79,14 @@ def _one_run(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], N
 
 
 def unfinished(home: Home, scenario: Scenario) -> Checkpoint | None:
-    """The checkpoint of a run that did not reach its last round. Raises CheckpointError when it is damaged."""
+    """The checkpoint of a run that did not come to its end. Raises CheckpointError when it is damaged."""
     count = HEAD.start if scenario.learning.personal_heads else None
     known = load_checkpoint(home.federation, 24 * 60 // scenario.clock.slot_minutes, count)
-    return None if known is None or known.finished else known
+    return None if known is None or known.ended else known
 
 
 def _worth_resuming(before: Checkpoint | None, after: Checkpoint | None) -> bool:
-    """Whether the run that ended left rounds of its own to go on from."""
+    """Whether the run that ended left something of its own to go on from."""
     return after is not None and (before is None or after.rounds_done > before.rounds_done)
 
 

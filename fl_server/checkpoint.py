@@ -36,11 +36,8 @@ class Checkpoint:
     """Momentum of the server, if it has any."""
     releases: int = 0
     """Noisy averages that this model descends from: what its differential privacy has cost [1]"""
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run reached its last round."""
-        return self.rounds_done >= self.of_rounds
+    ended: bool = False
+    """Whether the run is over: the buildings were given these weights, or nobody could train."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -50,6 +47,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "rounds_done": checkpoint.rounds_done,
         "of_rounds": checkpoint.of_rounds,
         "releases": checkpoint.releases,
+        "ended": checkpoint.ended,
         "hash": model_hash(checkpoint.weights),
         "arrays": len(checkpoint.weights),
     }
@@ -81,4 +79,5 @@ def load_checkpoint(folder: Path, horizon: int, count: int | None = None) -> Che
         check_weights(weights, horizon, count)
     except ValueError as error:
         raise CheckpointError(f"{path} is of another model ({error}); {advice}") from error
-    return Checkpoint(head["rounds_done"], head["of_rounds"], weights, velocity or None, head["releases"])
+    done = head["rounds_done"], head["of_rounds"]
+    return Checkpoint(*done, weights, velocity or None, head["releases"], head["ended"])

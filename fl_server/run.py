@@ -88,7 +88,7 @@ def start_run(project: Path, flwr_home: Path, overrides: Mapping[str, str | int 
     settings = " ".join(f"{key}={json.dumps(value)}" for key, value in overrides.items())
     answer = _flwr(flwr_home, "run", str(project), CONNECTION, "--format", "json", "--run-config", settings)
     if not answer.get("success", True) or "run-id" not in answer:
-        raise FederationError(f"the SuperLink did not take the run: {answer.get('error-message', answer)}")
+        raise FederationError(f"the SuperLink did not take the run: {_reason(answer)}")
     return str(answer["run-id"])
 
 
@@ -107,8 +107,13 @@ def run_status(flwr_home: Path, run_id: str) -> str:
     """Flower's status of a run. Raises FederationError."""
     answer = _flwr(flwr_home, "list", CONNECTION, "--run-id", run_id, "--format", "json")
     if not answer.get("runs"):
-        raise FederationError(f"the SuperLink knows no run {run_id}: {answer.get('error-message', answer)}")
+        raise FederationError(f"the SuperLink knows no run {run_id}: {_reason(answer)}")
     return str(answer["runs"][0]["status"])
+
+
+def _reason(answer: Mapping[str, Any]) -> str:
+    """The last line of what Flower says went wrong; those before only repeat the request."""
+    return str(answer.get("error-message") or answer).strip().splitlines()[-1]
 
 
 def _flwr(flwr_home: Path, *arguments: str) -> dict[str, Any]:

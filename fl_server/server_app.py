@@ -55,7 +55,9 @@ def main(grid: Grid, context: Context) -> None:
     )
     final = run_rounds(attentive, strategy, config, start, reports, folder)
     log.info("Federated rounds:\n%s", table(reports.all))
+    ended = Checkpoint(config.rounds, config.rounds, final, strategy.server.velocity, reports.releases, True)
     if reports.all and not strategy.successful_rounds:
+        _keep(folder, ended)
         reasons = "; ".join(f"{d.building_id}: {d.reason}" for report in reports.all for d in report.dropped)
         raise RunError(f"no building could train in {config.rounds} rounds: {reasons or 'none answered in time'}")
     reports.release(final)
@@ -65,6 +67,7 @@ def main(grid: Grid, context: Context) -> None:
     )
     for name, why in strategy.refusals(answers):
         log.warning("%s does not use the released model: %s", name, why)
+    _keep(folder, ended)
 
 
 def run_rounds(
@@ -80,10 +83,14 @@ def run_rounds(
     for server_round in range(start.rounds_done + 1, config.rounds + 1):
         reports.begin_round()
         weights = strategy.play(server_round, weights, grid) or weights
-        if folder is not None:
-            done = Checkpoint(server_round, config.rounds, weights, strategy.server.velocity, reports.releases)
-            save_checkpoint(folder, done)
+        velocity = strategy.server.velocity
+        _keep(folder, Checkpoint(server_round, config.rounds, weights, velocity, reports.releases))
     return weights
+
+
+def _keep(folder: Path | None, checkpoint: Checkpoint) -> None:
+    if folder is not None:
+        save_checkpoint(folder, checkpoint)
 
 
 def first_checkpoint(folder: Path | None, config: LearningConfig, horizon: int, start: str) -> Checkpoint:
@@ -94,7 +101,7 @@ def first_checkpoint(folder: Path | None, config: LearningConfig, horizon: int, 
         if known is None:
             raise CheckpointError(f"there is no checkpoint to resume in {folder}; run without --resume")
         log.info("resuming after round %d of %d", known.rounds_done, config.rounds)
-        return replace(known, of_rounds=config.rounds)
+        return replace(known, of_rounds=config.rounds, ended=False)
     if known is not None:
         return Checkpoint(0, config.rounds, known.weights, releases=known.releases)
     return Checkpoint(0, config.rounds, initial_weights(horizon, config.seed)[:count])

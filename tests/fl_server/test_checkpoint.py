@@ -15,10 +15,10 @@ WEIGHTS = initial_weights(24, 5)
 
 def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     velocity = [array + 1 for array in WEIGHTS]
-    save_checkpoint(tmp_path / "new" / "folder", Checkpoint(2, 5, WEIGHTS, velocity, 7))
+    save_checkpoint(tmp_path / "new" / "folder", Checkpoint(2, 5, WEIGHTS, velocity, 7, True))
     known = load_checkpoint(tmp_path / "new" / "folder", 24)
     assert known is not None
-    assert (known.rounds_done, known.of_rounds, known.releases, known.finished) == (2, 5, 7, False)
+    assert (known.rounds_done, known.of_rounds, known.releases, known.ended) == (2, 5, 7, True)
     assert known.velocity is not None
     for one, other in zip([*known.weights, *known.velocity], [*WEIGHTS, *velocity], strict=True):
         np.testing.assert_array_equal(one, other)

@@ -164,10 +164,13 @@ def test_buildings_that_vanish_between_rounds_fail_the_run_in_time() -> None:
         run(grid)
 
 
-def test_a_run_in_which_nobody_trained_has_failed() -> None:
+def test_a_run_in_which_nobody_trained_has_failed_and_is_not_resumed(tmp_path: Path) -> None:
     grid = FakeGrid([1, 2], lambda message: trained(message, **{"num-examples": 0}))
     with pytest.raises(RunError, match=r"no building could train in 2 rounds: B[12]: num-examples = 0"):
-        run(grid)
+        run(grid, checkpoint_dir=str(tmp_path))
+    known = load_checkpoint(tmp_path, 24)
+    assert known is not None
+    assert known.ended
 
 
 def test_the_grid_gives_up_at_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,13 +199,37 @@ def test_a_killed_run_goes_on_after_its_last_round(tmp_path: Path) -> None:
         run(broken, rounds=4, checkpoint_dir=str(tmp_path))
     known = load_checkpoint(tmp_path, 24)
     assert known is not None
-    assert (known.rounds_done, known.of_rounds, known.finished) == (2, 4, False)
+    assert (known.rounds_done, known.of_rounds, known.ended) == (2, 4, False)
     resumed = FakeGrid([1, 3], trained)
     run(resumed, rounds=4, checkpoint_dir=str(tmp_path), start="resume")
     run(whole, rounds=4)
     assert [m.content.config_records["config"].get("server-round") for m in resumed.sent] == [3, 3, 4, 4, None, None]
     for one, other in zip(sent_weights(resumed, -1), sent_weights(whole, -1), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_a_run_killed_before_its_release_releases_when_resumed(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed_at_release(message: Message) -> Message:
+        if message.content.config_records["config"].get("server-round") is None:
+            raise Killed
+        return trained(message)
+
+    broken = FakeGrid([1, 3], killed_at_release)
+    with pytest.raises(Killed):
+        run(broken, checkpoint_dir=str(tmp_path))
+    known = load_checkpoint(tmp_path, 24)
+    assert known is not None
+    assert (known.rounds_done, known.ended) == (known.of_rounds, False)
+    resumed = FakeGrid([1, 3], trained)
+    run(resumed, checkpoint_dir=str(tmp_path), start="resume")
+    assert [m.content.config_records["config"].get("server-round") for m in resumed.sent] == [None, None]
+    assert all((a == b).all() for a, b in zip(sent_weights(resumed, -1), known.weights, strict=True))
+    known = load_checkpoint(tmp_path, 24)
+    assert known is not None
+    assert known.ended
 
 
 def test_the_next_run_starts_from_the_last_model_unless_told_otherwise(tmp_path: Path) -> None:
