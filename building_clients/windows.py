@@ -94,7 +94,7 @@ class Series:
         scale = self.scale_kw[ends]
         past = ends[:, None] + np.arange(-WINDOW, 0)
         powers = self._past_kw[past] / scale[:, None, None]
-        known = ahead.max(initial=0) < len(self.net_kw)
+        known = bool(np.all(ahead < len(self.net_kw)))
         target = self.net_kw[ahead] if known else np.empty((len(ends), 0))
         return Batch(
             past=np.concatenate([powers, self._circles[past]], axis=2).astype(np.float32),

@@ -2,7 +2,8 @@
 
 Its loop sleeps 3 s when there is no message, and in every round all buildings wait for the one that has just begun to
 sleep. Flower has no option for it, so the loop gets a `time` whose long sleeps are short for a while after a message.
-With `--isolation process` it also keeps the SuperExec that forks, see `forking_superexec`; if that ends, so does this.
+It also answers one message late for ever once a SuperLink died while it received one; `Turns` mends that.
+With `--isolation process` it keeps the SuperExec that forks, see `forking_superexec`; if that ends, so does this.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,40 @@ class EagerTime:
         return getattr(time, name)
 
 
+class Turns:
+    """Makes the loop answer the message that it received last, and not whichever answer comes first.
+
+    When a SuperLink dies within a message, Flower leaves half of it to the app, whose failure comes back later and is
+    taken for the answer to the next message; that one's own would lie there until a third message arrives.
+    """
+
+    def __init__(self, pull: Callable[..., int | None], push: Callable[..., None]) -> None:
+        self._pull, self._push = pull, push
+        self._open = ""
+
+    def pull(self, *, receive: Callable[[], Any], **others: Any) -> int | None:
+        """Flower's `_pull_and_store_message`; notes which message it received."""
+
+        def noted() -> Any:
+            received = receive()
+            if received is not None:
+                self._open = received[0].metadata.message_id
+            return received
+
+        return self._pull(receive=noted, **others)
+
+    def push(self, *, send: Callable[..., Any], **others: Any) -> None:
+        """Flower's `_push_messages`, until the answer to that message is sent."""
+
+        def noted(message: Any, *arguments: Any) -> Any:
+            if message.metadata.reply_to_message_id == self._open:
+                self._open = ""
+            return send(message, *arguments)
+
+        while self._open:
+            self._push(send=noted, **others)
+
+
 def superexec_command(options: list[str]) -> list[str] | None:
     """The SuperExec for these options of the SuperNode; None where Flower starts its own."""
     parser = argparse.ArgumentParser(add_help=False)
@@ -51,6 +87,17 @@ def superexec_command(options: list[str]) -> list[str] | None:
     return [sys.executable, "-P", str(FORKING_SUPEREXEC), *where, "--parent-pid", str(os.getpid())]
 
 
+def _mend() -> bool:
+    from flwr.supernode import start_client_internal
+
+    loop = vars(start_client_internal)
+    if loop.get("time") is not time or not {"_pull_and_store_message", "_push_messages"} <= set(loop):
+        return False
+    turns = Turns(loop["_pull_and_store_message"], loop["_push_messages"])
+    loop |= {"time": EagerTime(), "_pull_and_store_message": turns.pull, "_push_messages": turns.push}
+    return True
+
+
 def _keep(command: list[str]) -> None:
     subprocess.run(command, check=False)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -58,12 +105,9 @@ def _keep(command: list[str]) -> None:
 
 def main() -> None:
     """Start the SuperNode with the options of this process."""
-    from flwr.supernode import start_client_internal
     from flwr.supernode.cli.flower_supernode import flower_supernode
 
-    if getattr(start_client_internal, "time", None) is time:
-        setattr(start_client_internal, "time", EagerTime())  # noqa: B010  # mypy knows it as the module
-    else:
+    if not _mend():
         sys.stderr.write("this version of Flower has another loop: rounds take up to 3 s longer\n")
     if command := superexec_command(sys.argv[1:]):
         threading.Thread(target=_keep, args=[command], daemon=True).start()

@@ -36,7 +36,7 @@ def test_epsilon_is_where_delta_is_reached(noise: float, releases: int) -> None:
 def test_it_is_tighter_than_renyi_accounting(noise: float, releases: int) -> None:
     """Mironov 2017, arXiv:1702.07476: an upper bound for the same composition."""
     orders = np.concatenate([np.linspace(1.01, 60, 3000), np.arange(61, 2000)])
-    bound = (releases * orders / (2 * noise**2) + log(1 / DELTA) / (orders - 1)).min()
+    bound = float(np.min(releases * orders / (2 * noise**2) + log(1 / DELTA) / (orders - 1)))
     epsilon = epsilon_spent(noise, releases, DELTA)
     assert 0.5 * bound < epsilon <= bound
 

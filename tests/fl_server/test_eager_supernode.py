@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from benchmarks._processes import free_port, wait_for_port
-from fl_server.eager_supernode import EAGER_S, EAGER_TURNS, EagerTime, superexec_command
+from fl_server.eager_supernode import EAGER_S, EAGER_TURNS, EagerTime, Turns, superexec_command
 from fl_server.run import EAGER_SUPERNODE, flower_environment, supernode_command
 
 FLOWER_S = 3.0
@@ -48,7 +51,33 @@ def test_flower_sleeps_in_the_loop_that_is_changed() -> None:
     from flwr.supernode import start_client_internal
 
     assert vars(start_client_internal)["time"] is time
-    assert f"time.sleep({FLOWER_S:.0f})" in inspect.getsource(start_client_internal)
+    source = inspect.getsource(start_client_internal.start_client_internal)
+    assert f"time.sleep({FLOWER_S:.0f})" in source
+    assert "run_id = _pull_and_store_message(\n" in source
+    assert "_push_messages(\n" in source
+
+
+def test_an_answer_that_comes_late_is_not_taken_for_that_to_the_next_message() -> None:
+    sent: list[str] = []
+    messages = iter(["old", "new"])
+    answers = iter(["old", "new", "never asked for"])
+
+    def message(**metadata: str) -> SimpleNamespace:
+        return SimpleNamespace(metadata=SimpleNamespace(**metadata))
+
+    def flowers_pull(receive: Callable[[], Any], run: int | None) -> int | None:
+        receive()
+        return run
+
+    def flowers_push(send: Callable[..., None]) -> None:
+        send(message(reply_to_message_id=next(answers)), None, 0.0)
+
+    turns = Turns(flowers_pull, flowers_push)
+    received: dict[str, Any] = {"receive": lambda: (message(message_id=next(messages)), None)}
+    assert turns.pull(**received, run=None) is None  # the SuperLink died: Flower pushes nothing now
+    assert turns.pull(**received, run=7) == 7
+    turns.push(send=lambda one, *_: sent.append(one.metadata.reply_to_message_id))
+    assert sent == ["old", "new"]
 
 
 def test_flower_takes_its_executor_from_where_it_is_changed() -> None:
