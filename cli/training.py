@@ -48,7 +48,7 @@ def train(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None
             result = RunResult(run_id="-", status=f"lost: {error}")
         if result.completed or not _worth_resuming(before, unfinished(home, scenario)):
             break
-        log.warning("run %s: %s; resuming from its last round", result.run_id, result.status)
+        log.warning("the run has ended early (%s); resuming from its last round", result.status)
         _wait_for(scenario.learning.superlink)
         start = "resume"
     if result.run_id == "-":

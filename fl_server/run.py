@@ -107,7 +107,8 @@ def run_status(flwr_home: Path, run_id: str) -> str:
     """Flower's status of a run. Raises FederationError."""
     answer = _flwr(flwr_home, "list", CONNECTION, "--run-id", run_id, "--format", "json")
     if not answer.get("runs"):
-        raise FederationError(f"the SuperLink knows no run {run_id}: {_reason(answer)}")
+        why = _reason(answer) if "error-message" in answer else f"the SuperLink knows no run {run_id}"
+        raise FederationError(why)
     return str(answer["runs"][0]["status"])
 
 
