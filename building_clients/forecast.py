@@ -39,4 +39,4 @@ class Forecast(Settings):
     reason: str = Field(default="", max_length=200)
     """Why the model is not used; empty when it is."""
     model_version: int = Field(default=0, ge=0, lt=2**53)
-    """How many times the building has adopted new weights."""
+    """Version of the building's model in use; 0 before it adopted any."""

@@ -20,6 +20,7 @@ from building_clients.differential_privacy import clipped, with_noise
 from building_clients.forecast import Forecast
 from building_clients.forecaster import Forecaster
 from building_clients.inference import OnnxModel
+from building_clients.kept_model import KeptModel
 from building_clients.model_store import ModelStore
 from building_clients.scoring import loss_on
 from building_clients.settings import TUNING_RATE, LearningConfig
@@ -38,7 +39,8 @@ FORECAST_DAYS = 28
 MINUTES_PER_DAY = 1440
 VALIDATION_SHARE = 0.2
 TOLERANCE = 0.02
-"""A new model that is worse than the building's own by more than this on its own validation is not used [1]"""
+"""A new model that is worse than the building's own by more than this on its own validation is not used [1]; one that a
+person went back to gives way only to a model that is no worse."""
 History = Callable[[int], pd.DataFrame]
 """Gives the last so many minutes of readings."""
 
@@ -60,7 +62,7 @@ _TRAINING = threading.Lock()
 
 
 class Learner:
-    """Holds the building's newest weights. Training, adoption and forecasts may come from different threads."""
+    """Forecasts with the model in use. Training, adoption and forecasts may come from different threads."""
 
     def __init__(self, building_id: str, folder: Path | None, history: History, slot_minutes: int) -> None:
         self._id = building_id
@@ -69,12 +71,14 @@ class Learner:
         self._horizon = 24 * 60 // slot_minutes
         self._store = ModelStore(folder, self._horizon)
         self._forecaster = Forecaster(building_id, slot_minutes)
-        if self._store.weights is not None:
-            self._forecaster.use(self._store.weights)
+        self._forecasting = threading.Lock()
+        self._taken_up: KeptModel | None = None
+        self._run_heads: Weights | None = None
+        """Personal heads of a run that is not released yet."""
 
     @property
     def model_version(self) -> int:
-        """How many times weights were adopted."""
+        """Version of the kept model that is in use, adopted or chosen by a person; 0 for none."""
         return self._store.version
 
     def train(self, weights: Weights, config: LearningConfig, server_round: int) -> TrainResult:
@@ -91,8 +95,7 @@ class Learner:
         seconds = time.perf_counter() - begin
         metrics = {"train_loss": train_loss, "loss_before": before, "loss_after": after, "train_seconds": seconds}
         if config.personal_heads:
-            self._store.keep(trained)
-            self._forecaster.use(trained)
+            self._run_heads = trained[HEAD]
         shared = trained[: len(weights)]
         if config.privacy != "none":
             shared = _private(weights, shared, config)
@@ -109,7 +112,7 @@ class Learner:
             series = self._series(config.history_days)
             training, validation = split(series, config.batch_size)
         except TrainError:
-            return self._use(complete)  # too young to judge
+            return self._use_unjudged(complete)
         losses = {"new": loss_on(OnnxModel(complete, self._horizon), series, validation)}
         if config.personal_steps:
             tuned, _ = self._fit(
@@ -118,33 +121,52 @@ class Learner:
             tuned_loss = loss_on(OnnxModel(tuned, self._horizon), series, validation)
             if tuned_loss < losses["new"]:
                 complete, losses["new"] = tuned, tuned_loss
-        if self._store.weights is not None:
-            losses["own"] = loss_on(OnnxModel(self._store.weights, self._horizon), series, validation)
-            if not losses["new"] <= losses["own"] * (1 + TOLERANCE):
+        own = self._store.weights
+        if own is not None:
+            losses["own"] = loss_on(OnnxModel(own, self._horizon), series, validation)
+            tolerance = 0 if self._store.chosen else TOLERANCE
+            if not losses["new"] <= losses["own"] * (1 + tolerance):
                 log.warning("a shared model is not used: loss %(new).4f, that of the own %(own).4f", losses)
                 return False
-        return self._use(complete)
+        return self._use(complete, losses["new"])
 
     def forecast(self, now: datetime, slot: int) -> Forecast:
         """Forecast from `slot` on, with what was measured before `now`.
 
         Without weights, with little history or old readings it comes from the seasonal base and says so.
         """
-        return self._forecaster.forecast(self._history(FORECAST_DAYS * MINUTES_PER_DAY), now, slot, self._store.version)
+        readings = self._history(FORECAST_DAYS * MINUTES_PER_DAY)
+        with self._forecasting:
+            return self._forecaster.forecast(readings, now, slot, self._take_up())
+
+    def _take_up(self) -> int:
+        """Forecast with the model that is in use now, whoever put it there; returns its version."""
+        kept = self._store.in_use()
+        if kept is not None and kept is not self._taken_up:
+            self._forecaster.use(kept.weights)
+            self._taken_up = kept
+        return 0 if kept is None else kept.version
 
     def _complete(self, weights: Weights, config: LearningConfig) -> Weights:
         """The building's own heads in place of those that do not travel."""
         complete = list(weights)
         if config.personal_heads:
             own = self._store.weights or initial_weights(self._horizon, config.seed)
-            complete = [*weights[: HEAD.start], *own[HEAD]]
+            complete = [*weights[: HEAD.start], *(self._run_heads or own[HEAD])]
         check_weights(complete, self._horizon)
         return complete
 
-    def _use(self, weights: Weights) -> bool:
-        self._store.keep(weights)
-        self._forecaster.use(weights)
+    def _use(self, weights: Weights, own_loss: float | None = None) -> bool:
+        self._store.keep(weights, own_loss)
+        self._run_heads = None
         return True
+
+    def _use_unjudged(self, weights: Weights) -> bool:
+        """With a history too short to judge, the newer model is used, but not against a person's choice."""
+        if self._store.chosen:
+            log.warning("a shared model is not used: too little history to judge it against the one chosen by hand")
+            return False
+        return self._use(weights)
 
     def _fit(
         self,

@@ -131,6 +131,22 @@ def train(
         raise typer.Exit(1)
 
 
+@app.command()
+def models(
+    building_id: Annotated[str, typer.Option("--building", help="Id of the building in the scenario.")],
+    rollback: Annotated[bool, typer.Option("--rollback", help="Go back to the model before the one in use.")] = False,
+    version: Annotated[int | None, typer.Option("--use", help="Use this kept version instead.")] = None,
+    home: HomeOption = DEFAULT_HOME,
+    scenario: ScenarioOption = None,
+) -> None:
+    """List the models that a building keeps, or go back to an earlier one, also while the building runs."""
+    from cli.models import models as run
+
+    if rollback and version is not None:
+        raise typer.BadParameter("--rollback and --use exclude each other")
+    run(*_context(home, scenario), building_id, rollback, version)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def flwr(context: typer.Context) -> None:
     """Run Flower's own command line against this home's SuperLink, such as: flwr run . --stream"""

@@ -4,7 +4,7 @@ MicrogridError
 |- ReplayError, StoreError, MeterError ...   data of a building
 |- HubError, HubRejected                      the hub
 |- LedgerError, ContractRejected, ChainError  the chain and the market
-|- TrainError, FederationError, RunError      learning
+|- TrainError, ModelError, RunError ...        learning
 `- ScenarioError, HomeError, UpError          the command line
 """
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from building_clients.agent import Agent, Wallets
+from building_clients.architecture import initial_weights
 from building_clients.learner import Learner
+from building_clients.model_store import ModelStore
 from building_clients.readings_store import ReadingsStore
 from contracts import hub_client
 from contracts.hub_client import HubClient
@@ -110,6 +112,22 @@ def test_without_a_market_it_forecasts_and_waits(house: House, caplog: pytest.Lo
     house.announce()
     house.step(2)
     assert house.agent._ledger is not None
+
+
+def test_a_model_chosen_elsewhere_forecasts_at_once(house: House, tmp_path: Path) -> None:
+    """A person goes back to an earlier model while the building runs: the hub sees it within the same slot."""
+
+    def shown() -> tuple[int, int]:
+        forecast = house.hub.http.get("/api/buildings/predictions").json()["B1"]
+        return forecast["slot"], forecast["model_version"]
+
+    for seed in (1, 2):
+        house.agent._learner.adopt(initial_weights(96, seed))
+    house.step(0)
+    assert shown() == (house.slot + 1, 2)
+    ModelStore(tmp_path, 96).choose(1)
+    house.step(1)
+    assert shown() == (house.slot + 1, 1)
 
 
 def test_the_surplus_is_offered_in_the_auction_once(house: House) -> None:

@@ -1,6 +1,6 @@
 """One building's learner: forecasts with and without weights, survives a damaged file, trains on its own past only."""
 
-import logging
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from building_clients.architecture import HEAD, Weights, initial_weights, model_hash
-from building_clients.learner import Learner, _warm_trainer, split
+from building_clients.architecture import HEAD, Weights, initial_weights, layout, model_hash
+from building_clients.forecast import Forecast
+from building_clients.inference import OnnxModel
+from building_clients.learner import TOLERANCE, Learner, _warm_trainer, split
+from building_clients.model_store import ModelStore
+from building_clients.scoring import loss_on
 from building_clients.settings import LearningConfig
 from building_clients.slots import TrainError, to_slots
 from building_clients.windows import Series
@@ -18,6 +22,7 @@ from tests.building_clients.synthetic import PER_DAY, SLOT_MINUTES, after, readi
 from tests.building_clients.test_inference import random_weights
 
 QUICK = LearningConfig(local_steps=3, batch_size=8)
+QUANTILE_BIAS = list(layout(PER_DAY)).index("quantile/bias")
 
 
 def learner(days: float, folder: Path | None = None, frame: pd.DataFrame | None = None) -> Learner:
@@ -80,25 +85,76 @@ def test_under_two_days_the_base_forecasts_even_with_weights() -> None:
     assert young.forecast(after(1.5), slot_of(after(1.5))).source == "seasonal"
 
 
-@pytest.mark.parametrize("keep", [0.0, 0.5, 0.999])
-def test_a_weights_file_cut_short_is_discarded(tmp_path: Path, keep: float, caplog: pytest.LogCaptureFixture) -> None:
-    learner(5, tmp_path).adopt(initial_weights(PER_DAY, 3))
-    file = tmp_path / "model.npz"
-    content = file.read_bytes()
-    file.write_bytes(content[: int(len(content) * keep)])
-    with caplog.at_level(logging.WARNING):
-        survivor = learner(5, tmp_path)
-    assert "model.npz is damaged" in caplog.text
-    assert survivor.forecast(after(5), slot_of(after(5))).source == "seasonal"
+def two_models(folder: Path | None) -> tuple[Learner, list[Forecast]]:
+    """A building that adopted two different models one after the other, and what it forecast with each."""
+    one, forecasts = learner(5, folder), []
+    for seed in (3, 4):
+        one._use(random_weights(seed, PER_DAY))
+        forecasts.append(one.forecast(after(5), slot_of(after(5))))
+    assert forecasts[0].net_flow_kw_p50 != forecasts[1].net_flow_kw_p50
+    return one, forecasts
 
 
-def test_a_flipped_bit_in_the_weights_file_is_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    learner(5, tmp_path).adopt(initial_weights(PER_DAY, 3))
-    content = bytearray((tmp_path / "model.npz").read_bytes())
-    content[len(content) // 2] ^= 1
-    (tmp_path / "model.npz").write_bytes(content)
-    assert learner(5, tmp_path).model_version == 0
-    assert "is damaged" in caplog.text
+def test_a_file_cut_short_brings_the_forecast_before_it_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _, (before, _) = two_models(tmp_path)
+    for version, wanted in ((2, before), (1, None)):
+        file = tmp_path / "models" / f"version-{version}.npz"
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        forecast = learner(5, tmp_path).forecast(after(5), slot_of(after(5)))
+        assert f"{file} is damaged" in caplog.text
+        assert forecast == wanted if wanted else forecast.source == "seasonal"
+
+
+def test_going_back_brings_back_the_forecast_before_the_adoption(tmp_path: Path) -> None:
+    """In the process that runs, after a restart, and forward again; the choice comes from elsewhere."""
+    one, forecasts = two_models(tmp_path)
+    for version in (1, 2, 1):
+        ModelStore(tmp_path, PER_DAY).choose(version)
+        assert one.model_version == version
+        for asked in (one, learner(5, tmp_path)):
+            assert asked.forecast(after(5), slot_of(after(5))) == forecasts[version - 1]
+
+
+def test_a_forecast_never_mixes_two_models(tmp_path: Path) -> None:
+    """Threads forecast while another goes back and forth: each answer is wholly the one or the other."""
+    one, forecasts = two_models(tmp_path)
+    elsewhere = ModelStore(tmp_path, PER_DAY)
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(one.forecast, after(5), slot_of(after(5))) for _ in range(20)]
+        for turn in range(10):
+            elsewhere.choose(turn % 2 + 1)
+            assert one.forecast(after(5), slot_of(after(5))) == forecasts[turn % 2]
+    assert all(answer.result() == forecasts[answer.result().model_version - 1] for answer in answers)
+
+
+def test_what_a_person_went_back_to_gives_way_only_to_what_is_no_worse(tmp_path: Path) -> None:
+    one, config = learner(8, tmp_path), LearningConfig(personal_steps=0, batch_size=8)
+    series = Series(to_slots(readings(8), SLOT_MINUTES))
+    better, own, worse = (initial_weights(PER_DAY, 1) for _ in range(3))
+    own[QUANTILE_BIAS][1] += np.float32(0.05)
+    worse[QUANTILE_BIAS][1] += np.float32(0.055)
+    best, loss, lost = (
+        loss_on(OnnxModel(weights, PER_DAY), series, split(series, 8)[1]) for weights in (better, own, worse)
+    )
+    assert best < loss < lost < loss * (1 + TOLERANCE)
+    assert one.adopt(own, config)
+    assert one.adopt(worse, config)  # as good as its own, within the tolerance
+    ModelStore(tmp_path, PER_DAY).choose(1)
+    assert not one.adopt(worse, config)
+    assert one.model_version == 1
+    assert one.adopt(better, config)
+    assert (one.model_version, learner(8, tmp_path).model_version) == (3, 3)
+    assert [one._store.read(version).own_loss for version in (1, 2, 3)] == pytest.approx([loss, lost, best], rel=1e-6)
+
+
+def test_what_cannot_be_judged_does_not_undo_a_choice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    young = learner(2.5, tmp_path)
+    assert young.adopt(initial_weights(PER_DAY, 1))
+    assert young.adopt(initial_weights(PER_DAY, 2))
+    ModelStore(tmp_path, PER_DAY).choose(1)
+    assert not young.adopt(initial_weights(PER_DAY, 3))
+    assert "too little history to judge" in caplog.text
+    assert young.model_version == 1
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
@@ -210,14 +266,18 @@ def test_fine_tuning_is_kept_only_when_it_helps(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_personal_heads_stay_in_the_building() -> None:
-    config = LearningConfig(local_steps=20, batch_size=8, personal_heads=True)
+    config = LearningConfig(local_steps=20, batch_size=8, personal_heads=True, personal_steps=0)
     one, weights = learner(8), initial_weights(PER_DAY, 1)
     first = one.train(weights[: HEAD.start], config, server_round=1)
     assert len(first.weights) == HEAD.start
-    assert one._store.weights is not None
-    head = one._store.weights[HEAD]
+    assert one.model_version == 0  # a round is no release
+    again = one.train(first.weights, config, server_round=2)
+    assert again.metrics["loss_before"] == pytest.approx(first.metrics["loss_after"], rel=1e-5)  # the heads went on
+    head = one._run_heads
+    assert head is not None
     assert any((own != new).any() for own, new in zip(head, weights[HEAD], strict=True))
-    one.adopt(weights[: HEAD.start], config)
+    one.adopt(again.weights, config)
+    assert one._store.weights is not None
     assert all((own == kept).all() for own, kept in zip(head, one._store.weights[HEAD], strict=True))
 
 

@@ -31,7 +31,20 @@ def says(done: subprocess.CompletedProcess[str], *pieces: str) -> None:
 
 def test_help_names_every_command() -> None:
     text = microgrid("--help").stdout
-    for name in ("up", "down", "status", "logs", "doctor", "test", "train", "bench", "config", "chain", "building"):
+    for name in (
+        "up",
+        "down",
+        "status",
+        "logs",
+        "doctor",
+        "test",
+        "train",
+        "models",
+        "bench",
+        "config",
+        "chain",
+        "building",
+    ):
         assert f" {name} " in text
 
 
