@@ -12,12 +12,12 @@ from building_clients.slots import SlotMeans
 from building_clients.windows import Series
 
 HORIZON = 96
-DAYS = 28
+DAYS = 56
 REPEATS = 31
 
 
 def made_up(days: int) -> SlotMeans:
-    """Four weeks of noise: what a forecast costs does not depend on the numbers."""
+    """Weeks of noise: what a forecast costs does not depend on the numbers."""
     rng = np.random.default_rng(7)
     return SlotMeans(0, HORIZON, rng.random(days * HORIZON), rng.random(days * HORIZON))
 
@@ -38,7 +38,7 @@ def main(json_file: str | None) -> None:
         "keras predict": lambda: trainer.predict(weights, sample),
         "onnxruntime": lambda: model.predict(sample),
         "with features and calibration": lambda: forecast_samples(model, series.newest(), calibration),
-        "with the bases of 28 days": lambda: forecast_samples(model, Series(slots).newest(), calibration),
+        "with the bases of 56 days": lambda: forecast_samples(model, Series(slots).newest(), calibration),
         "daily calibration": lambda: calibrated_on(series, model, len(slots)),
     }
     show(f"one forecast; largest difference {apart:.1e}", against(measure(sides, REPEATS), "keras predict"), json_file)

@@ -1,7 +1,9 @@
-"""Intervals that keep their promise: quantiles corrected by how far they were off in the last weeks.
+"""Forecasts that keep their promise: corrected by how the building's own forecasts of the last weeks turned out.
 
-Signed split-conformal correction on a rolling window (Romano, Patterson and Candes 2019, arXiv:1905.03222; both ends on
-their own, and inwards too). The deficit's probability is the mean of the model's and of the seasonal frequency.
+The median is adapted (`adaptation.py`). The interval gets a signed split-conformal correction (Romano, Patterson and
+Candes 2019, arXiv:1905.03222; both ends on their own, and inwards too) in which recent errors count most (Barber et
+al. 2023, doi:10.1214/23-AOS2276). The deficit's probability, mixed with the seasonal frequency, is scaled as a whole
+(Platt 1999).
 """
 
 from __future__ import annotations
@@ -11,17 +13,24 @@ from typing import Protocol
 
 import numpy as np
 
+from building_clients.adaptation import MIN_DAYS, Adaptation, adapt, adaptation_inputs
 from building_clients.architecture import QUANTILES
 from building_clients.windows import Batch, Series
 
-DAYS = 28
+DAYS = 42
 """How far back errors are looked at [d]"""
+HALF_LIFE_DAYS = 10.0
+"""Age at which an error counts half, for the interval and the probability [d]"""
 MIN_SAMPLES = 7
 """Fewer past samples than this correct nothing [1]"""
-SEASONAL_SHARE = 0.3
+SEASONAL_SHARE = 0.2
 """Share of the seasonal frequency in the deficit probability, chosen on validation data [1]"""
 SEASONAL_SPREAD = 0.5
 """Half-width of the seasonal base's own interval before correction, in the sample's scale [1]"""
+ODDS_RIDGE = np.array([0.2, 0.2, 0.05])
+"""Shrinkage of the three corrections of the log odds: constant, factor, median's shift [1]"""
+NEWTON_STEPS = 6
+PROBABILITY_MIN = 1e-4
 
 
 class Predictor(Protocol):
@@ -40,7 +49,25 @@ class SeasonalModel:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Raw:
+    """Forecasts as a predictor gave them, with what a correction looks at; `n` samples."""
+
+    quantiles: np.ndarray
+    """In each sample's scale; shape (n, horizon, 3)"""
+    odds: np.ndarray
+    """Log odds of a deficit, mixed with the seasonal frequency; shape (n, horizon)"""
+    inputs: np.ndarray
+    """Of the adaptation; shape (n, horizon, inputs)"""
+    target: np.ndarray
+    """What came; shape (n, horizon), or (n, 0) where it is not known yet"""
+
+    def rows(self, chosen: np.ndarray) -> Raw:
+        """Some of the samples."""
+        return Raw(self.quantiles[chosen], self.odds[chosen], self.inputs[chosen], self.target[chosen])
+
+
+@dataclass(frozen=True)
+class Interval:
     """What is added to the outer quantiles, per slot ahead, in the sample's scale."""
 
     low: np.ndarray
@@ -56,35 +83,93 @@ class Calibration:
         return np.stack([low, median, high], axis=2)
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """All corrections that are known at one moment."""
+
+    adaptation: Adaptation | None
+    """Of the median; None without enough past forecasts, or for a predictor that is not to be adapted."""
+    interval: Interval
+    """Of the outer quantiles."""
+    odds: np.ndarray
+    """Of the log odds: a constant, a factor less 1, and what a unit of the median's shift takes away; shape (3,)"""
+
+    def apply(self, raw: Raw) -> tuple[np.ndarray, np.ndarray]:
+        """Final quantiles (n, horizon, 3) in each sample's scale, and deficit probability (n, horizon)."""
+        shift = self.adaptation.shifts(raw.inputs) if self.adaptation else np.zeros_like(raw.odds)
+        quantiles = self.interval.apply(raw.quantiles + shift[:, :, None])
+        return quantiles, _probability(raw.odds + _odds_inputs(raw.odds, shift) @ self.odds)
+
+
 def seasonal_probability(batch: Batch) -> np.ndarray:
     """Share of earlier days with a deficit in the slot; shape (n, horizon)"""
-    return np.asarray(1 / (1 + np.exp(-batch.deficit_logit)))
+    return np.asarray(_probability(batch.deficit_logit))
 
 
-def calibrate(quantiles: np.ndarray, target: np.ndarray) -> Calibration:
-    """Corrections from past forecasts (n, horizon, 3) and what came of them (n, horizon); none from too few."""
-    horizon = quantiles.shape[1]
-    if len(quantiles) < MIN_SAMPLES:
-        return Calibration(np.zeros(horizon), np.zeros(horizon))
-    low = np.quantile(target - quantiles[:, :, 0], QUANTILES[0], axis=0)
-    high = np.quantile(target - quantiles[:, :, 2], QUANTILES[-1], axis=0)
-    return Calibration(low, high)
+def raw_forecasts(predictor: Predictor, batch: Batch) -> Raw:
+    """What the predictor says, before any correction."""
+    quantiles, probability = predictor.predict(batch)
+    seasonal = seasonal_probability(batch)
+    mixed = (1 - SEASONAL_SHARE) * probability + SEASONAL_SHARE * seasonal
+    likely = np.clip(mixed, PROBABILITY_MIN, 1 - PROBABILITY_MIN)
+    odds = np.log(likely / (1 - likely))
+    return Raw(quantiles, odds, adaptation_inputs(batch, quantiles, seasonal), batch.target)
 
 
-def calibrated_on(series: Series, predictor: Predictor, at: int) -> Calibration:
+def calibration_of(past: Raw, age_days: np.ndarray, adapts: bool = True) -> Calibration:
+    """Corrections from past forecasts, made `age_days` (n,) ago, all of whose targets are over."""
+    horizon, adaptation = past.quantiles.shape[1], None
+    if len(age_days) < MIN_SAMPLES:
+        return Calibration(None, Interval(np.zeros(horizon), np.zeros(horizon)), np.zeros(3))
+    shift = np.zeros_like(past.odds)
+    if adapts and np.ptp(age_days) >= MIN_DAYS:
+        adaptation, shift = adapt(past.inputs, past.target - past.quantiles[:, :, 1], age_days)
+    interval = conformal(past.quantiles + shift[:, :, None], past.target, age_days)
+    return Calibration(adaptation, interval, _odds_correction(past, shift, age_days))
+
+
+def conformal(quantiles: np.ndarray, target: np.ndarray, age_days: np.ndarray) -> Interval:
+    """How far the outer quantiles (n, horizon, 3) were off what came (n, horizon)."""
+    weight = 0.5 ** (age_days / HALF_LIFE_DAYS)
+    low = _weighted_quantile(target - quantiles[:, :, 0], weight, QUANTILES[0])
+    return Interval(low, _weighted_quantile(target - quantiles[:, :, 2], weight, QUANTILES[-1]))
+
+
+def calibrated_on(series: Series, predictor: Predictor, at: int, adapts: bool = True) -> Calibration:
     """Corrections known at slot `at`: from one forecast an hour over the DAYS before, all of whose targets are over."""
     day = series.slots.per_day
     ends = np.arange(max(day, at - (DAYS + 1) * day), at - day + 1, max(1, day // 24))
     if not len(ends):
-        return calibrate(np.empty((0, day, len(QUANTILES))), np.empty((0, day)))
-    batch = series.batch(ends)
-    return calibrate(predictor.predict(batch)[0], batch.target)
+        return Calibration(None, Interval(np.zeros(day), np.zeros(day)), np.zeros(3))
+    return calibration_of(raw_forecasts(predictor, series.batch(ends)), (at - ends) / day, adapts)
 
 
-def forecast_samples(
-    predictor: Predictor, batch: Batch, calibration: Calibration, seasonal_share: float = SEASONAL_SHARE
-) -> tuple[np.ndarray, np.ndarray]:
+def forecast_samples(predictor: Predictor, batch: Batch, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
     """Final quantiles (n, horizon, 3) in each sample's scale, and deficit probability (n, horizon)."""
-    quantiles, probability = predictor.predict(batch)
-    mixed = (1 - seasonal_share) * probability + seasonal_share * seasonal_probability(batch)
-    return calibration.apply(quantiles), mixed
+    return calibration.apply(raw_forecasts(predictor, batch))
+
+
+def _weighted_quantile(values: np.ndarray, weight: np.ndarray, level: float) -> np.ndarray:
+    """Of each column of (n, horizon): the smallest value that reaches `level` of the weight."""
+    return np.asarray(np.quantile(values, level, axis=0, weights=weight, method="inverted_cdf"))
+
+
+def _odds_inputs(odds: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    return np.stack([np.ones_like(odds), odds, -shift], axis=-1)
+
+
+def _odds_correction(past: Raw, shift: np.ndarray, age_days: np.ndarray) -> np.ndarray:
+    """Logistic regression of past deficits by Newton's method, shrunk towards no correction; shape (3,)"""
+    inputs, deficit = _odds_inputs(past.odds, shift).reshape(-1, 3), (past.target < 0).ravel()
+    weight = np.repeat(0.5 ** (age_days / HALF_LIFE_DAYS), past.odds.shape[1])
+    weight, found = weight / weight.sum(), np.zeros(3)
+    for _ in range(NEWTON_STEPS):
+        likely = _probability(past.odds.ravel() + inputs @ found)
+        slope = inputs.T @ (weight * (likely - deficit)) + ODDS_RIDGE * found
+        curve = (inputs * (weight * likely * (1 - likely))[:, None]).T @ inputs + np.diag(ODDS_RIDGE)
+        found = found - np.linalg.solve(curve, slope)
+    return found
+
+
+def _probability(odds: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-odds)))

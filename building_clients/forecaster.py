@@ -74,9 +74,10 @@ class Forecaster:
         day = (series.slots.first_slot + len(series.slots)) // series.slots.per_day
         known = self._calibrations.get(predictor)
         if known is None or known[0] != day:
-            known = (day, calibrated_on(series, predictor, len(series.slots)))
+            with np.errstate(all="ignore"):  # absurd weights are noticed in what they forecast
+                known = (day, calibrated_on(series, predictor, len(series.slots), predictor is self._model))
             self._calibrations[predictor] = known
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             quantiles, deficit = forecast_samples(predictor, series.newest(), known[1])
         return quantiles[0], deficit[0]
 

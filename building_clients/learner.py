@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORECAST_DAYS = 28
+FORECAST_DAYS = 56
 """History that a forecast looks at [d]"""
 MINUTES_PER_DAY = 1440
 VALIDATION_SHARE = 0.2

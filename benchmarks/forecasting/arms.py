@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 
 import numpy as np
 
@@ -14,14 +15,17 @@ from benchmarks.forecasting.learning import OnStep, Plan, alone, federated, pool
 from benchmarks.forecasting.metrics import Outcome
 from benchmarks.forecasting.workers import Source, TrainingPool
 from building_clients.architecture import Weights
-from building_clients.calibration import SEASONAL_SHARE, Predictor, seasonal_probability
+from building_clients.calibration import DAYS, Predictor, Raw, calibration_of, raw_forecasts
 from building_clients.inference import OnnxModel
+from building_clients.windows import Batch
 
 HORIZONS_H = (1, 3, 6, 12, 24)
 """Hours ahead that are reported [h]"""
 CHUNK = 1024
 Outcomes = dict[str, Outcome]
 """By name of the home."""
+Score = Callable[[Home, Predictor], Outcome]
+"""How a method's forecasts are corrected."""
 
 
 def steps_of(home: Home) -> np.ndarray:
@@ -29,24 +33,43 @@ def steps_of(home: Home) -> np.ndarray:
     return np.array([hours * home.slots.per_day // 24 - 1 for hours in HORIZONS_H])
 
 
-def outcome_of(home: Home, predictor: Predictor, seasonal_share: float) -> Outcome:
-    """Forecasts of the test part, their intervals corrected by what was known then, and what came."""
-    ends = np.concatenate([home.validation, home.test])
-    steps = steps_of(home)
+def outcome_of(home: Home, predictor: Predictor) -> Outcome:
+    """A baseline's forecasts of the test part, their intervals corrected by what was known then, and what came."""
+    ends, steps = np.concatenate([home.validation, home.test]), steps_of(home)
     quantiles, probability, target, scale = [], [], [], []
-    for start in range(0, len(ends), CHUNK):
-        batch = home.series.batch(ends[start : start + CHUNK])
+    for batch in _batches(home, ends):
         found, chance = predictor.predict(batch)
         chosen = slice(None) if found.shape[1] == len(steps) else steps
-        seasonal = seasonal_probability(batch)[:, steps]
         quantiles.append(found[:, chosen])
-        probability.append((1 - seasonal_share) * chance[:, chosen] + seasonal_share * seasonal)
+        probability.append(chance[:, chosen])
         target.append(batch.target[:, steps])
         scale.append(batch.scale_kw)
     tested = ends >= home.test_start
     came, size = np.concatenate(target), np.concatenate(scale)[:, None]
     corrected = calibrated(np.concatenate(quantiles), came, ends, home.slots.per_day, home.test_start)
     return Outcome(corrected * size[tested, :, None], np.concatenate(probability)[tested], (came * size)[tested])
+
+
+def live_outcome_of(home: Home, predictor: Predictor) -> Outcome:
+    """Forecasts of the test part with all corrections that a building makes, anew each day, and what came."""
+    ends, steps, day = np.concatenate([home.validation, home.test]), steps_of(home), home.slots.per_day
+    parts = [raw_forecasts(predictor, batch) for batch in _batches(home, ends)]
+    raw = Raw(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(Raw)))
+    quantiles, probability = [], []
+    for start in range(home.test_start, int(ends[-1]) + 1, day):
+        age = start - ends
+        past = (age >= day) & (age <= (DAYS + 1) * day) & (age % max(1, day // 24) == 0)
+        found = calibration_of(raw.rows(past), age[past] / day).apply(raw.rows((age <= 0) & (age > -day)))
+        quantiles.append(found[0][:, steps])
+        probability.append(found[1][:, steps])
+    tested = ends >= home.test_start
+    size = home.series.scale_kw[ends[tested]][:, None]
+    came = raw.target[tested][:, steps] * size
+    return Outcome(np.concatenate(quantiles) * size[:, :, None], np.concatenate(probability), came)
+
+
+def _batches(home: Home, ends: np.ndarray) -> Iterator[Batch]:
+    return (home.series.batch(ends[start : start + CHUNK]) for start in range(0, len(ends), CHUNK))
 
 
 class Arms:
@@ -70,16 +93,18 @@ class Arms:
     def run(self, methods: Sequence[str]) -> dict[str, Outcomes]:
         """Outcomes by method and home."""
         ways: dict[str, Callable[[], Outcomes]] = {
-            "persistence": lambda: self._all(Persistence(), 0.0),
-            "seasonal_naive": lambda: self._all(SeasonalNaive(), 0.0),
-            "seasonal_mean": lambda: self._all(SeasonalMean(), 0.0),
-            "lightgbm": lambda: self._each(lambda home: boosted([home], self._steps), 0.0),
-            "lightgbm_same_inputs": lambda: self._each(lambda home: boosted([home], self._steps, rich=True), 0.0),
-            "lightgbm_pooled": lambda: self._all(boosted(self.joining, self._steps), 0.0),
-            "local_lstm": lambda: self._each(self._local, SEASONAL_SHARE),
-            "federated": lambda: self._all(OnnxModel(self._federated(), self.horizon), SEASONAL_SHARE),
-            "federated_personal": lambda: self._each(self._personal, SEASONAL_SHARE),
-            "centralised_lstm": lambda: self._all(OnnxModel(self._centralised(), self.horizon), SEASONAL_SHARE),
+            "persistence": lambda: self._all(Persistence(), outcome_of),
+            "seasonal_naive": lambda: self._all(SeasonalNaive(), outcome_of),
+            "seasonal_mean": lambda: self._all(SeasonalMean(), outcome_of),
+            "lightgbm": lambda: self._each(lambda home: boosted([home], self._steps), outcome_of),
+            "lightgbm_same_inputs": lambda: self._each(
+                lambda home: boosted([home], self._steps, rich=True), outcome_of
+            ),
+            "lightgbm_pooled": lambda: self._all(boosted(self.joining, self._steps), outcome_of),
+            "local_lstm": lambda: self._each(self._local, live_outcome_of),
+            "federated": lambda: self._all(OnnxModel(self._federated(), self.horizon), live_outcome_of),
+            "federated_personal": lambda: self._each(self._personal, live_outcome_of),
+            "centralised_lstm": lambda: self._all(OnnxModel(self._centralised(), self.horizon), live_outcome_of),
         }
         with ThreadPoolExecutor(self._pool.workers + 1) as threads:
             early = {name: threads.submit(ways[name]) for name in methods if name != "federated_personal"}
@@ -92,17 +117,17 @@ class Arms:
     def _steps(self) -> list[int]:
         return [int(step) for step in steps_of(self._homes[0])]
 
-    def _all(self, predictor: Predictor, seasonal_share: float) -> Outcomes:
-        found = {home.name: outcome_of(home, predictor, seasonal_share) for home in self._homes}
+    def _all(self, predictor: Predictor, score: Score) -> Outcomes:
+        found = {home.name: score(home, predictor) for home in self._homes}
         self._step()
         return found
 
-    def _each(self, fit: Callable[[Home], Predictor], seasonal_share: float) -> Outcomes:
+    def _each(self, fit: Callable[[Home], Predictor], score: Score) -> Outcomes:
         with ThreadPoolExecutor(self._pool.workers) as threads:
-            return dict(threads.map(lambda home: self._one(home, fit, seasonal_share), self._homes))
+            return dict(threads.map(lambda home: self._one(home, fit, score), self._homes))
 
-    def _one(self, home: Home, fit: Callable[[Home], Predictor], seasonal_share: float) -> tuple[str, Outcome]:
-        found = outcome_of(home, fit(home), seasonal_share)
+    def _one(self, home: Home, fit: Callable[[Home], Predictor], score: Score) -> tuple[str, Outcome]:
+        found = score(home, fit(home))
         self._step()
         return home.name, found
 

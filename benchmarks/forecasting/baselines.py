@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from building_clients.architecture import QUANTILES
-from building_clients.calibration import SeasonalModel, calibrate
+from building_clients.calibration import DAYS, MIN_SAMPLES, SeasonalModel, conformal
 from building_clients.windows import Batch
-
-CALIBRATION_DAYS = 28
 
 
 class Persistence:
@@ -41,14 +39,16 @@ def _constant(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def calibrated(
     quantiles: np.ndarray, target: np.ndarray, ends: np.ndarray, per_day: int, test_start: int
 ) -> np.ndarray:
-    """Quantiles (n, h, 3) from `test_start` on, corrected each day by the errors of the 28 days before.
+    """Quantiles (n, h, 3) from `test_start` on, corrected each day by the errors of the weeks before.
 
     All arguments begin with the validation part and are in each sample's own scale; what is corrected at `end` comes
     from forecasts whose last target was over then.
     """
     result = quantiles.copy()
     for day_start in range(test_start, int(ends[-1]) + 1, per_day):
-        past = (ends >= day_start - (CALIBRATION_DAYS + 1) * per_day) & (ends <= day_start - per_day)
+        past = (ends >= day_start - (DAYS + 1) * per_day) & (ends <= day_start - per_day)
         now = (ends >= day_start) & (ends < day_start + per_day)
-        result[now] = calibrate(quantiles[past], target[past]).apply(quantiles[now])
+        if past.sum() >= MIN_SAMPLES:
+            age_days = (day_start - ends[past]) / per_day
+            result[now] = conformal(quantiles[past], target[past], age_days).apply(quantiles[now])
     return result[ends >= test_start]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.forecasting.arms import HORIZONS_H, Arms, Outcomes, outcome_of
+from benchmarks.forecasting.arms import HORIZONS_H, Arms, Outcomes, live_outcome_of
 from benchmarks.forecasting.cold_start import (
     HISTORY_DAYS,
     Fold,
@@ -24,7 +24,6 @@ from benchmarks.forecasting.learning import Attack, Plan, federated, sources_of
 from benchmarks.forecasting.membership import membership
 from benchmarks.forecasting.metrics import over_homes, paired_difference, pooled_calibration_error, scores, skill
 from benchmarks.forecasting.workers import TrainingPool
-from building_clients.calibration import SEASONAL_SHARE
 from building_clients.differential_privacy import epsilon_spent
 from building_clients.inference import OnnxModel
 
@@ -186,11 +185,11 @@ def _robustness(
     def error(members: Sequence[Home], how: Plan, attack: Attack | None = None) -> float:
         weights = federated(pool, sources_of(members), arms.horizon, how, step, attack)
         model = OnnxModel(weights, arms.horizon)
-        return float(np.mean([outcome_of(home, model, SEASONAL_SHARE).error_kw.mean() for home in good]))
+        return float(np.mean([live_outcome_of(home, model).error_kw.mean() for home in good]))
 
     assert arms.federated is not None
     usual = OnnxModel(arms.federated, arms.horizon)
-    base = float(np.mean([outcome_of(home, usual, SEASONAL_SHARE).error_kw.mean() for home in good]))
+    base = float(np.mean([live_outcome_of(home, usual).error_kw.mean() for home in good]))
     ways: dict[str, Callable[[], float]] = {
         f"{poisoner} sends {POISON:g} times its weights": lambda: error(arms.joining, plan, Attack(poisoner, POISON)),
         "the same, trimmed mean, absurd updates kept": lambda: error(
@@ -245,7 +244,7 @@ def _privacy(arms: Arms, folds: list[Fold], plan: Plan, pool: TrainingPool, step
 def _fold_error(folds: list[Fold]) -> float:
     """Mean error of homes that did not take part, over all reported horizons [kW]"""
     found = [
-        outcome_of(home, OnnxModel(fold.weights, home.slots.per_day), SEASONAL_SHARE).error_kw.mean()
+        live_outcome_of(home, OnnxModel(fold.weights, home.slots.per_day)).error_kw.mean()
         for fold in folds
         for home in fold.absent
     ]
