@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.forecasting.arms import HORIZONS_H, Arms, Outcomes, live_outcome_of
+from benchmarks.forecasting.arms import HORIZONS_H, Arms, Outcomes, outcome_of
 from benchmarks.forecasting.cold_start import (
     HISTORY_DAYS,
     Fold,
@@ -177,7 +177,7 @@ def _errors(outcomes: Outcomes, step: int) -> list[np.ndarray]:
 def _robustness(
     arms: Arms, homes: Sequence[Home], plan: Plan, pool: TrainingPool, step: Callable[[], None]
 ) -> dict[str, Any]:
-    """Mean error of the good homes when a bad one takes part, against without it."""
+    """Mean error of the good homes when a bad one takes part, against without it; before they correct anything."""
     good = [home for home in arms.joining if home.quality.verdict == "good"] or arms.joining
     corrupt = [home for home in homes if home not in arms.joining]
     poisoner = arms.joining[-1].name
@@ -185,11 +185,11 @@ def _robustness(
     def error(members: Sequence[Home], how: Plan, attack: Attack | None = None) -> float:
         weights = federated(pool, sources_of(members), arms.horizon, how, step, attack)
         model = OnnxModel(weights, arms.horizon)
-        return float(np.mean([live_outcome_of(home, model).error_kw.mean() for home in good]))
+        return float(np.mean([outcome_of(home, model).error_kw.mean() for home in good]))
 
     assert arms.federated is not None
     usual = OnnxModel(arms.federated, arms.horizon)
-    base = float(np.mean([live_outcome_of(home, usual).error_kw.mean() for home in good]))
+    base = float(np.mean([outcome_of(home, usual).error_kw.mean() for home in good]))
     ways: dict[str, Callable[[], float]] = {
         f"{poisoner} sends {POISON:g} times its weights": lambda: error(arms.joining, plan, Attack(poisoner, POISON)),
         "the same, trimmed mean, absurd updates kept": lambda: error(
@@ -244,7 +244,7 @@ def _privacy(arms: Arms, folds: list[Fold], plan: Plan, pool: TrainingPool, step
 def _fold_error(folds: list[Fold]) -> float:
     """Mean error of homes that did not take part, over all reported horizons [kW]"""
     found = [
-        live_outcome_of(home, OnnxModel(fold.weights, home.slots.per_day)).error_kw.mean()
+        outcome_of(home, OnnxModel(fold.weights, home.slots.per_day)).error_kw.mean()
         for fold in folds
         for home in fold.absent
     ]
