@@ -118,14 +118,18 @@ def raw_forecasts(predictor: Predictor, batch: Batch) -> Raw:
 
 def calibration_of(past: Raw, age_days: np.ndarray, adapts: bool = True) -> Calibration:
     """Corrections from past forecasts, made `age_days` (n,) ago, all of whose targets are over."""
-    horizon, adaptation = past.quantiles.shape[1], None
     if len(age_days) < MIN_SAMPLES:
-        return Calibration(None, Interval(np.zeros(horizon), np.zeros(horizon)), np.zeros(3))
-    shift = np.zeros_like(past.odds)
+        return uncorrected(past.quantiles.shape[1])
+    adaptation, shift = None, np.zeros_like(past.odds)
     if adapts and np.ptp(age_days) >= MIN_DAYS:
         adaptation, shift = adapt(past.inputs, past.target - past.quantiles[:, :, 1], age_days)
     interval = conformal(past.quantiles + shift[:, :, None], past.target, age_days)
     return Calibration(adaptation, interval, _odds_correction(past, shift, age_days))
+
+
+def uncorrected(horizon: int) -> Calibration:
+    """What is known without past forecasts: nothing."""
+    return Calibration(None, Interval(np.zeros(horizon), np.zeros(horizon)), np.zeros(3))
 
 
 def conformal(quantiles: np.ndarray, target: np.ndarray, age_days: np.ndarray) -> Interval:
@@ -135,12 +139,17 @@ def conformal(quantiles: np.ndarray, target: np.ndarray, age_days: np.ndarray) -
     return Interval(low, _weighted_quantile(target - quantiles[:, :, 2], weight, QUANTILES[-1]))
 
 
+def past_ends(at: int, per_day: int) -> np.ndarray:
+    """Slots from which forecasts were made that slot `at` looks back on: one an hour, all of whose targets are over."""
+    return np.arange(max(per_day, at - (DAYS + 1) * per_day), at - per_day + 1, max(1, per_day // 24))
+
+
 def calibrated_on(series: Series, predictor: Predictor, at: int, adapts: bool = True) -> Calibration:
-    """Corrections known at slot `at`: from one forecast an hour over the DAYS before, all of whose targets are over."""
+    """Corrections known at slot `at`."""
     day = series.slots.per_day
-    ends = np.arange(max(day, at - (DAYS + 1) * day), at - day + 1, max(1, day // 24))
+    ends = past_ends(at, day)
     if not len(ends):
-        return Calibration(None, Interval(np.zeros(day), np.zeros(day)), np.zeros(3))
+        return uncorrected(day)
     return calibration_of(raw_forecasts(predictor, series.batch(ends)), (at - ends) / day, adapts)
 
 

@@ -73,11 +73,10 @@ class Forecaster:
         """Quantiles (horizon, 3) and deficit probability (horizon,) of the newest sample."""
         day = (series.slots.first_slot + len(series.slots)) // series.slots.per_day
         known = self._calibrations.get(predictor)
-        if known is None or known[0] != day:
-            with np.errstate(all="ignore"):  # absurd weights are noticed in what they forecast
+        with np.errstate(all="ignore"):  # absurd weights are noticed in what they forecast
+            if known is None or known[0] != day:
                 known = (day, calibrated_on(series, predictor, len(series.slots), predictor is self._model))
-            self._calibrations[predictor] = known
-        with np.errstate(all="ignore"):
+                self._calibrations[predictor] = known
             quantiles, deficit = forecast_samples(predictor, series.newest(), known[1])
         return quantiles[0], deficit[0]
 

@@ -15,7 +15,7 @@ from benchmarks.forecasting.learning import OnStep, Plan, alone, federated, pool
 from benchmarks.forecasting.metrics import Outcome
 from benchmarks.forecasting.workers import Source, TrainingPool
 from building_clients.architecture import Weights
-from building_clients.calibration import DAYS, Predictor, Raw, calibration_of, raw_forecasts
+from building_clients.calibration import Predictor, Raw, calibration_of, past_ends, raw_forecasts
 from building_clients.inference import OnnxModel
 from building_clients.windows import Batch
 
@@ -57,9 +57,8 @@ def live_outcome_of(home: Home, predictor: Predictor) -> Outcome:
     raw = Raw(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(Raw)))
     quantiles, probability = [], []
     for start in range(home.test_start, int(ends[-1]) + 1, day):
-        age = start - ends
-        past = (age >= day) & (age <= (DAYS + 1) * day) & (age % max(1, day // 24) == 0)
-        found = calibration_of(raw.rows(past), age[past] / day).apply(raw.rows((age <= 0) & (age > -day)))
+        past, now = np.isin(ends, past_ends(start, day)), (ends >= start) & (ends < start + day)
+        found = calibration_of(raw.rows(past), (start - ends[past]) / day).apply(raw.rows(now))
         quantiles.append(found[0][:, steps])
         probability.append(found[1][:, steps])
     tested = ends >= home.test_start
