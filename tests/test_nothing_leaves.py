@@ -35,7 +35,7 @@ from tests.contracts.chain_process import free_port
 from tests.contracts.market_world import MarketWorld
 from tests.dashboard.hub_server import START, HubServer
 from tests.fl_server.test_federation import process, wait_until_answering
-from tests.wiretap import Wiretap, process_tree, remote_ends
+from tests.wiretap import Wiretap, remote_ends
 
 ROOT = Path(__file__).parents[1]
 SLOT_MINUTES = 15
@@ -79,7 +79,7 @@ class Watch:
 
     def _look(self) -> None:
         while not self._stop.wait(0.1):
-            remotes, own = remote_ends(process_tree(self._root))
+            remotes, own = remote_ends(self._root)
             self.remotes |= remotes
             self.own |= own
 

@@ -85,24 +85,36 @@ def process_tree(root: int) -> list[int]:
     return found
 
 
-def remote_ends(pids: list[int]) -> tuple[set[tuple[str, int]], set[int]]:
-    """Where the TCP connections of these processes lead, as (address, port); and the ports of their own ends."""
-    inodes = set()
-    for pid in pids:
-        try:
-            links = [os.readlink(entry) for entry in (Path("/proc") / str(pid) / "fd").iterdir()]
-        except OSError:
-            continue
-        inodes |= {link[8:-1] for link in links if link.startswith("socket:[")}
+def remote_ends(root: int) -> tuple[set[tuple[str, int]], set[int]]:
+    """Where the TCP connections below `root` lead, as (address, port); and the ports of the processes' own ends.
+
+    Processes are looked for before and after, so that one that has just been forked is known as the other end of its
+    connection to another below `root`.
+    """
+    inodes = _sockets(root)
+    tables = [(Path("/proc/net") / table).read_text() for table in ("tcp", "tcp6")]
+    inodes |= _sockets(root)
     remotes, own = set(), set()
-    for table in ("tcp", "tcp6"):
-        for line in (Path("/proc/net") / table).read_text().splitlines()[1:]:
+    for table in tables:
+        for line in table.splitlines()[1:]:
             fields = line.split()
             if fields[9] in inodes:
                 local, remote = (_end(field) for field in fields[1:3])
                 own.add(local[1])
                 remotes.add(remote)
     return remotes, own
+
+
+def _sockets(root: int) -> set[str]:
+    """Inodes of the sockets that `root` and its descendants hold."""
+    inodes: set[str] = set()
+    for pid in process_tree(root):
+        try:
+            links = [os.readlink(entry) for entry in (Path("/proc") / str(pid) / "fd").iterdir()]
+        except OSError:
+            continue
+        inodes |= {link[8:-1] for link in links if link.startswith("socket:[")}
+    return inodes
 
 
 def _end(field: str) -> tuple[str, int]:
