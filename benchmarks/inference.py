@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from benchmarks._table import against, measure, show
 from building_clients.architecture import initial_weights
@@ -19,7 +20,16 @@ REPEATS = 31
 def made_up(days: int) -> SlotMeans:
     """Weeks of noise: what a forecast costs does not depend on the numbers."""
     rng = np.random.default_rng(7)
-    return SlotMeans(0, HORIZON, rng.random(days * HORIZON), rng.random(days * HORIZON))
+    load, pv = rng.random((2, days * HORIZON))
+    return SlotMeans(0, HORIZON, load, pv, np.ones(len(load), dtype=bool))
+
+
+def minutes_of(slots: SlotMeans, slot_minutes: int) -> pd.DataFrame:
+    """Readings whose slots these are."""
+    count = len(slots) * slot_minutes
+    index = pd.date_range("1970-01-01", periods=count, freq="min", tz="UTC", unit="s")
+    load, pv = (np.repeat(power, slot_minutes) for power in (slots.load_kw, slots.pv_kw))
+    return pd.DataFrame({"load_kw": load, "pv_kw": pv}, index=index)
 
 
 def main(json_file: str | None) -> None:

@@ -21,15 +21,18 @@ DAYS = 42
 """How far back errors are looked at [d]"""
 HALF_LIFE_DAYS = 10.0
 """Age at which an error counts half, for the interval and the probability [d]"""
-MIN_SAMPLES = 7
-"""Fewer past samples than this correct nothing [1]"""
+MIN_SAMPLES = 48
+"""Fewer past forecasts than this, one an hour, correct nothing: those of a few hours are all about the same day [1]"""
 SEASONAL_SHARE = 0.2
 """Share of the seasonal frequency in the deficit probability, chosen on validation data [1]"""
 SEASONAL_SPREAD = 0.5
 """Half-width of the seasonal base's own interval before correction, in the sample's scale [1]"""
 ODDS_RIDGE = np.array([0.2, 0.2, 0.05])
 """Shrinkage of the three corrections of the log odds: constant, factor, median's shift [1]"""
-NEWTON_STEPS = 6
+NEWTON_STEPS = 10
+HALVINGS = 8
+LOSS_MIN = 1e-7
+"""A step that lowers the loss by less ends the search [1]"""
 PROBABILITY_MIN = 1e-4
 
 
@@ -147,7 +150,7 @@ def past_ends(at: int, per_day: int) -> np.ndarray:
 def calibrated_on(series: Series, predictor: Predictor, at: int, adapts: bool = True) -> Calibration:
     """Corrections known at slot `at`."""
     day = series.slots.per_day
-    ends = past_ends(at, day)
+    ends = series.sound(past_ends(at, day))
     if not len(ends):
         return uncorrected(day)
     return calibration_of(raw_forecasts(predictor, series.batch(ends)), (at - ends) / day, adapts)
@@ -168,15 +171,30 @@ def _odds_inputs(odds: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 def _odds_correction(past: Raw, shift: np.ndarray, age_days: np.ndarray) -> np.ndarray:
-    """Logistic regression of past deficits by Newton's method, shrunk towards no correction; shape (3,)"""
-    inputs, deficit = _odds_inputs(past.odds, shift).reshape(-1, 3), (past.target < 0).ravel()
+    """Logistic regression of past deficits, shrunk towards no correction; shape (3,)"""
     weight = np.repeat(0.5 ** (age_days / HALF_LIFE_DAYS), past.odds.shape[1])
-    weight, found = weight / weight.sum(), np.zeros(3)
+    inputs = _odds_inputs(past.odds, shift).reshape(-1, 3)
+    return _logistic(past.odds.ravel(), inputs, (past.target < 0).ravel(), weight / weight.sum())
+
+
+def _logistic(odds: np.ndarray, inputs: np.ndarray, deficit: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Newton's method; a step is halved until the loss falls: whole ones overshoot where odds were surely wrong."""
+
+    def loss(at: np.ndarray) -> float:
+        total = odds + inputs @ at
+        return float(weight @ (np.logaddexp(0, total) - deficit * total) + ODDS_RIDGE @ at**2 / 2)
+
+    found, lowest = np.zeros(3), loss(np.zeros(3))
     for _ in range(NEWTON_STEPS):
-        likely = _probability(past.odds.ravel() + inputs @ found)
+        likely = _probability(odds + inputs @ found)
         slope = inputs.T @ (weight * (likely - deficit)) + ODDS_RIDGE * found
         curve = (inputs * (weight * likely * (1 - likely))[:, None]).T @ inputs + np.diag(ODDS_RIDGE)
-        found = found - np.linalg.solve(curve, slope)
+        step = np.linalg.solve(curve, slope)
+        points = (found - step / 2**halvings for halvings in range(HALVINGS))
+        better = next((tried for tried in ((loss(at), at) for at in points) if tried[0] < lowest - LOSS_MIN), None)
+        if better is None:
+            break
+        lowest, found = better
     return found
 
 

@@ -7,7 +7,7 @@ and adds the noise itself, so that not even the server sees its update.
 
 from __future__ import annotations
 
-from math import erfc, exp, inf, sqrt
+from math import erfc, exp, inf, isinf, sqrt
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,6 @@ from building_clients.architecture import Weights
 
 Privacy = Literal["none", "central", "local"]
 SEARCH_STEPS = 200
-LARGEST_EPSILON = 1e6
 
 
 def norm_of(update: Weights) -> float:
@@ -41,21 +40,27 @@ def central_deviation(noise_multiplier: float, clip_norm: float, buildings: int)
 
 
 def epsilon_spent(noise_multiplier: float, releases: int, delta: float) -> float:
-    """Smallest epsilon of (epsilon, delta)-differential privacy after so many releases; infinite without noise.
+    """Epsilon as `epsilon_of`, after so many releases with the same noise; infinite without noise."""
+    return epsilon_of(releases * release_cost(noise_multiplier), delta) if releases else 0.0
 
-    Several Gaussian mechanisms compose to a single one with noise 1 / sqrt(releases) as large; its epsilon is exact
-    (Balle and Wang 2018, arXiv:1805.06530, theorem 8). Every building takes part in every release.
+
+def release_cost(noise_multiplier: float) -> float:
+    """What a release adds to the privacy cost of a model: 1 / noise_multiplier^2; infinite without noise [1]"""
+    return 1 / noise_multiplier**2 if noise_multiplier > 0 else inf
+
+
+def epsilon_of(cost: float, delta: float) -> float:
+    """Smallest epsilon of (epsilon, delta)-differential privacy after releases of that cost together; infinite for inf.
+
+    Gaussian mechanisms compose to a single one whose sensitivity over deviation is the root of the sum of squares; its
+    epsilon is exact (Balle and Wang 2018, arXiv:1805.06530, theorem 8). Every building takes part in every release.
     """
-    if noise_multiplier <= 0:
-        return inf
-    if releases == 0:
-        return 0.0
-    ratio = sqrt(releases) / noise_multiplier
+    if cost == 0 or isinf(cost):
+        return cost
+    ratio = sqrt(cost)
     low, high = 0.0, 1.0
     while _delta_at(high, ratio) > delta:
         high *= 2
-        if high > LARGEST_EPSILON:
-            return inf
     for _ in range(SEARCH_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if _delta_at(middle, ratio) > delta else (low, middle)

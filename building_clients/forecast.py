@@ -8,7 +8,9 @@ from pydantic import Field
 
 from simulation.settings import Settings, UtcDatetime
 
-Powers = tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...]
+POWER_MAX_KW = 1e6
+"""No building's surplus or deficit is larger [kW]"""
+Powers = tuple[Annotated[float, Field(ge=-POWER_MAX_KW, le=POWER_MAX_KW)], ...]
 Probabilities = tuple[Annotated[float, Field(ge=0, le=1)], ...]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from building_clients.architecture import Weights
 from building_clients.calibration import Calibration, Predictor, SeasonalModel, calibrated_on, forecast_samples
-from building_clients.forecast import Forecast, Source
+from building_clients.forecast import POWER_MAX_KW, Forecast, Source
 from building_clients.inference import OnnxModel
 from building_clients.slots import TrainError, to_slots
 from building_clients.windows import Series
@@ -36,6 +36,8 @@ class Forecaster:
         self._seasonal = SeasonalModel()
         self._calibrations: dict[Predictor, tuple[int, Calibration]] = {}
         self._reason = ""
+        self.absence = "no shared model yet"
+        """Why there is no model, while there is none."""
 
     def use(self, weights: Weights) -> None:
         """Forecast with these weights from now on."""
@@ -53,7 +55,7 @@ class Forecaster:
         skip = slot - series.slots.first_slot - len(series.slots)
         reason = self._distrust(series, skip)
         quantiles, deficit = self._predict(series, self._seasonal if reason else self._model or self._seasonal)
-        if not reason and not (np.abs(quantiles) < MODEL_MAX).all():
+        if not reason and not ((np.abs(quantiles) < MODEL_MAX).all() and np.isfinite(deficit).all()):
             reason = f"model version {model_version} forecasts absurd values"
             quantiles, deficit = self._predict(series, self._seasonal)
         return self._record(now, slot, skip, quantiles * sample.scale_kw[0], deficit, reason, model_version)
@@ -62,7 +64,7 @@ class Forecaster:
         """Why the model cannot be used; empty when it can."""
         age_h = skip * self._slot_minutes / 60
         if self._model is None:
-            return "no shared model yet"
+            return self.absence
         if series.slots.days < MODEL_MIN_DAYS:
             return f"{series.slots.days:.1f} days of history; the model needs {MODEL_MIN_DAYS}"
         if age_h > STALE_H:
@@ -95,7 +97,7 @@ class Forecaster:
             log.warning("forecast from the seasonal base: %s", reason)
         self._reason = reason
         index = np.clip(np.arange(self._horizon) + skip, 0, None) % self._horizon
-        rows = np.round(quantiles_kw[index].astype(float), 4)
+        rows = np.round(np.clip(quantiles_kw[index].astype(float), -POWER_MAX_KW, POWER_MAX_KW), 4)
         source: Source = "seasonal" if reason else "model"
         return Forecast(
             building_id=self._id,

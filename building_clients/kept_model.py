@@ -51,12 +51,12 @@ def write_model(file: Path, kept: KeptModel) -> None:
 
 
 def read_model(file: Path, horizon: int) -> KeptModel:
-    """The model of a file, for `horizon` slots. Raises ModelError when it is damaged."""
+    """The model of a file, for `horizon` slots. Raises ModelError when it is damaged or of another form."""
     try:
         kept = _decoded(file.read_bytes())
         check_weights(kept.weights, horizon)
     except (ValueError, OSError) as error:
-        raise ModelError(f"{file} is damaged ({error})") from error
+        raise ModelError(f"{file} cannot be used ({error})") from error
     return kept
 
 

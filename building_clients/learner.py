@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from building_clients.architecture import HEAD, Weights, check_weights, initial_weights
+from building_clients.calibration import Predictor, SeasonalModel
 from building_clients.differential_privacy import clipped, with_noise
 from building_clients.forecast import Forecast
 from building_clients.forecaster import Forecaster
@@ -38,9 +39,6 @@ FORECAST_DAYS = 56
 """History that a forecast looks at [d]"""
 MINUTES_PER_DAY = 1440
 VALIDATION_SHARE = 0.2
-TOLERANCE = 0.02
-"""A new model that is worse than the building's own by more than this on its own validation is not used [1]; one that a
-person went back to gives way only to a model that is no worse."""
 History = Callable[[int], pd.DataFrame]
 """Gives the last so many minutes of readings."""
 
@@ -73,7 +71,7 @@ class Learner:
         self._forecaster = Forecaster(building_id, slot_minutes)
         self._forecasting = threading.Lock()
         self._taken_up: KeptModel | None = None
-        self._run_heads: Weights | None = None
+        self.run_heads: Weights | None = None
         """Personal heads of a run that is not released yet."""
 
     @property
@@ -84,6 +82,8 @@ class Learner:
     def train(self, weights: Weights, config: LearningConfig, server_round: int) -> TrainResult:
         """Train from `weights` on the older part of the history. Raises TrainError when that is too short or unfit."""
         begin = time.perf_counter()
+        if server_round == 1:
+            self.run_heads = None
         complete = self._complete(weights, config)
         series = self._series(config.history_days)
         self._check_quality(series.slots)
@@ -95,7 +95,7 @@ class Learner:
         seconds = time.perf_counter() - begin
         metrics = {"train_loss": train_loss, "loss_before": before, "loss_after": after, "train_seconds": seconds}
         if config.personal_heads:
-            self._run_heads = trained[HEAD]
+            self.run_heads = trained[HEAD]
         shared = trained[: len(weights)]
         if config.privacy != "none":
             shared = _private(weights, shared, config)
@@ -121,14 +121,16 @@ class Learner:
             tuned_loss = loss_on(OnnxModel(tuned, self._horizon), series, validation)
             if tuned_loss < losses["new"]:
                 complete, losses["new"] = tuned, tuned_loss
-        own = self._store.weights
-        if own is not None:
-            losses["own"] = loss_on(OnnxModel(own, self._horizon), series, validation)
-            tolerance = 0 if self._store.chosen else TOLERANCE
-            if not losses["new"] <= losses["own"] * (1 + tolerance):
-                log.warning("a shared model is not used: loss %(new).4f, that of the own %(own).4f", losses)
-                return False
+        losses["old"] = loss_on(self._forecasts_now(), series, validation)
+        if not losses["new"] <= losses["old"]:
+            log.warning("a shared model is not used: loss %(new).4f, of what is used now %(old).4f", losses)
+            return False
         return self._use(complete, losses["new"])
+
+    def _forecasts_now(self) -> Predictor:
+        """What a new model must not be worse than: the own one, or, before there is any, the seasonal base."""
+        own = self._store.weights
+        return SeasonalModel() if own is None else OnnxModel(own, self._horizon)
 
     def forecast(self, now: datetime, slot: int) -> Forecast:
         """Forecast from `slot` on, with what was measured before `now`.
@@ -145,20 +147,27 @@ class Learner:
         if kept is not None and kept is not self._taken_up:
             self._forecaster.use(kept.weights)
             self._taken_up = kept
+        if kept is None:
+            self._forecaster.absence = self._store.absence
         return 0 if kept is None else kept.version
 
     def _complete(self, weights: Weights, config: LearningConfig) -> Weights:
         """The building's own heads in place of those that do not travel."""
         complete = list(weights)
         if config.personal_heads:
-            own = self._store.weights or initial_weights(self._horizon, config.seed)
-            complete = [*weights[: HEAD.start], *(self._run_heads or own[HEAD])]
+            complete = [*weights[: HEAD.start], *(self.run_heads or self._first_heads(weights, config.seed))]
         check_weights(complete, self._horizon)
         return complete
 
+    def _first_heads(self, weights: Weights, seed: int) -> Weights:
+        """Those of the model in use; but a network that has learned nothing gets heads that have learned nothing."""
+        initial = initial_weights(self._horizon, seed)
+        fresh = all(np.array_equal(given, first) for given, first in zip(weights, initial, strict=False))
+        return (initial if fresh else self._store.weights or initial)[HEAD]
+
     def _use(self, weights: Weights, own_loss: float | None = None) -> bool:
         self._store.keep(weights, own_loss)
-        self._run_heads = None
+        self.run_heads = None
         return True
 
     def _use_unjudged(self, weights: Weights) -> bool:

@@ -57,6 +57,11 @@ class ModelStore:
         return 0 if kept is None else kept.version
 
     @property
+    def absence(self) -> str:
+        """Why there is no model in use, if there is none."""
+        return "none of the models kept here can be used" if self.versions() else "no shared model yet"
+
+    @property
     def chosen(self) -> bool:
         """Whether the model in use was chosen by a person and nothing was adopted since."""
         return self.in_use() is not None and self._choice != ""

@@ -10,12 +10,15 @@ from flwr.app import Context
 
 from building_clients.settings import LearningConfig
 from building_clients.trainer_socket import request
+from building_clients.wire import packed, unpacked
 
 if TYPE_CHECKING:
     from building_clients.architecture import Weights
     from building_clients.learner import Learner
 
 TRAIN_TIMEOUT_S = 600.0
+HEADS = "heads"
+"""Where a virtual building's personal heads are between two rounds."""
 
 
 def building_id(context: Context) -> str:
@@ -32,10 +35,15 @@ def train_here(
     server_round = int(values["server-round"])
     if socket is not None:
         head = {"do": "train", "round": server_round, "config": config.model_dump()}
-        answer, trained = request(Path(str(socket)), head, weights, TRAIN_TIMEOUT_S)
+        timeout_s = max(TRAIN_TIMEOUT_S, config.round_timeout_seconds)
+        answer, trained = request(Path(str(socket)), head, weights, timeout_s)
         return {"num-examples": int(answer["num_examples"]), **answer["metrics"]}, trained
     learner = virtual_learner(int(str(context.node_config["partition-id"])), config.seed)
+    heads = context.state.array_records.get(HEADS)  # of this run; other processes may have trained the rounds before
+    learner.run_heads = None if heads is None else unpacked(heads)
     result = learner.train(weights, config, server_round)
+    if learner.run_heads is not None:
+        context.state[HEADS] = packed(learner.run_heads)
     return {"num-examples": result.num_examples, **result.metrics}, result.weights
 
 

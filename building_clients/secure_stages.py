@@ -58,7 +58,7 @@ def masked_update(message: Message, context: Context) -> Message:
         received = {int(node): text for node, text in _bytes(message.content, "shares").items()}
         numbers, trained = train_here(context, values, config, weights)
         update = [new - old for new, old in zip(trained, weights, strict=True)]
-        # With differential privacy everyone counts the same: a count would tell about its building.
+        # With differential privacy everyone counts the same: the noise is made for a plain mean.
         count = int(numbers["num-examples"]) if config.privacy == "none" else 1
         vector = quantised(update, tuple(float(numbers[name]) for name in LOSSES), count)
         state, hidden = hide(_state(context), context.node_id, received, vector)

@@ -12,6 +12,8 @@ from simulation.settings import Settings
 
 SMALLEST = 3
 """Fewer buildings than this cannot hide their updates from each other [1]"""
+STAGE_S = 60.0
+"""Time for each of the three stages without training of a round with secure aggregation [wall s]"""
 LAST_RATE = 0.1
 """What the learning rate falls towards over the rounds of a run, as a share [1]"""
 TUNING_RATE = 0.25
@@ -42,10 +44,10 @@ class LearningConfig(Settings):
     server_momentum: float = Field(default=0.0, ge=0, lt=1)
     """How much of its last step the server repeats; 0 for plain averages [1]"""
     privacy: Literal["none", "central", "local"] = "none"
-    """Differential privacy of each building: noise added by the server, or by every building itself"""
+    """Differential privacy of each building's updates: noise added by the server, or by every building itself"""
     clip_norm: float = Field(default=1.0, gt=0, le=1e6)
     """With `privacy`: largest norm of a building's update [1]"""
-    noise_multiplier: float = Field(default=1.0, gt=0, le=1e6)
+    noise_multiplier: float = Field(default=1.0, ge=0.01, le=1e6)
     """With `privacy`: standard deviation of the noise over `clip_norm` [1]"""
     privacy_delta: float = Field(default=1e-3, gt=0, lt=1)
     """With `privacy`: delta at which the spent epsilon is reported; choose it well below 1 / buildings [1]"""
@@ -69,6 +71,15 @@ class LearningConfig(Settings):
     """Address of the Flower SuperLink (host:port)"""
 
     @model_validator(mode="after")
+    def _means_only(self) -> LearningConfig:
+        if self.privacy == "central" and self.aggregation != "fedavg":
+            raise ValueError(
+                f'privacy = "central" makes its noise for a mean, which hides nobody in a {self.aggregation}; '
+                'choose aggregation = "fedavg", or privacy = "local"'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _sums_only(self) -> LearningConfig:
         if self.secure_aggregation and self.aggregation != "fedavg":
             raise ValueError(
@@ -81,6 +92,12 @@ class LearningConfig(Settings):
                 f"set min_available_nodes to {SMALLEST} or more (it is {self.min_available_nodes})"
             )
         return self
+
+    @property
+    def longest_round_s(self) -> float:
+        """Most time that a round can take, with the wait for buildings before it [wall s]"""
+        stages_s = 3 * STAGE_S if self.secure_aggregation else 0.0
+        return self.node_wait_seconds + self.round_timeout_seconds + stages_s
 
     def rate_of(self, server_round: int) -> float:
         """Step size at the start of a round, from 1: a cosine from the whole rate to a tenth of it."""

@@ -30,6 +30,8 @@ class SlotMeans:
     """Mean load; shape (n,) [kW]"""
     pv_kw: np.ndarray
     """Mean solar power; shape (n,) [kW]"""
+    measured: np.ndarray
+    """False where a gap was filled; shape (n,)"""
 
     def __len__(self) -> int:
         return len(self.load_kw)
@@ -46,8 +48,9 @@ class SlotMeans:
 
     def part(self, start: int, stop: int) -> SlotMeans:
         """Slots `start` to `stop`."""
-        first = range(len(self))[start:stop].start
-        return SlotMeans(self.first_slot + first, self.per_day, self.load_kw[start:stop], self.pv_kw[start:stop])
+        first = self.first_slot + range(len(self))[start:stop].start
+        load, pv, measured = (values[start:stop] for values in (self.load_kw, self.pv_kw, self.measured))
+        return SlotMeans(first, self.per_day, load, pv, measured)
 
 
 def to_slots(readings: pd.DataFrame, slot_minutes: int) -> SlotMeans:
@@ -63,11 +66,12 @@ def to_slots(readings: pd.DataFrame, slot_minutes: int) -> SlotMeans:
     load, pv = (_means(slots - first, readings[name].to_numpy(float), count) for name in ("load_kw", "pv_kw"))
     if int((slots == slots[-1]).sum()) < slot_minutes:
         load, pv = load[:-1], pv[:-1]
-    start = _after_last_long_gap(load, per_day)
+    start = _after_last_long_gap(load + pv, per_day)
     if len(load) - start < per_day:
         raise TrainError(f"{len(load) - start} slots of history; at least {per_day} (one day) are needed")
-    load, pv = (_without_gaps(values[start:], name, per_day) for values, name in ((load, "load_kw"), (pv, "pv_kw")))
-    return SlotMeans(first + start, per_day, load, pv)
+    measured = np.isfinite(load + pv)[start:]
+    load, pv = (_without_gaps(values[start:], per_day) for values in (load, pv))
+    return SlotMeans(first + start, per_day, load, pv, measured)
 
 
 def _means(slots: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
@@ -78,15 +82,18 @@ def _means(slots: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _after_last_long_gap(values: np.ndarray, per_day: int) -> int:
-    """Where the values begin that are never further apart than GAP_MAX_DAYS."""
+    """Where the values begin that are never further apart than GAP_MAX_DAYS. Raises TrainError when they are over."""
     known = np.flatnonzero(np.isfinite(values))
-    jumps = np.flatnonzero(np.diff(known) > GAP_MAX_DAYS * per_day)
-    return int(known[jumps[-1] + 1]) if len(jumps) else 0
+    if not len(known):
+        raise TrainError("load_kw or pv_kw holds no number; check the meter or the recording")
+    jumps = np.flatnonzero(np.diff([*known, len(values)]) > GAP_MAX_DAYS * per_day)
+    if len(jumps) and jumps[-1] == len(known) - 1:
+        days = (len(values) - known[-1]) / per_day
+        raise TrainError(f"load_kw or pv_kw holds no number in the last {days:.0f} days; check the meter")
+    return int(known[jumps[-1] + 1] if len(jumps) else known[0])
 
 
-def _without_gaps(values: np.ndarray, name: str, per_day: int) -> np.ndarray:
-    if not np.isfinite(values[:per_day]).any():
-        raise TrainError(f"{name} holds values that are no numbers; check the meter or the recording")
+def _without_gaps(values: np.ndarray, per_day: int) -> np.ndarray:
     if not np.isfinite(values[:per_day]).all():
         values = np.concatenate([pd.Series(values[:per_day]).interpolate(limit_direction="both"), values[per_day:]])
     for index in np.flatnonzero(~np.isfinite(values)).tolist():

@@ -78,15 +78,20 @@ class Series:
         self._circles = _circles(slots.first_slot + np.arange(count + day), day)
         self._known_kw = self._known(slots, load_base, load_off, pv_off).astype(np.float32)
         self._load_off, self._pv_off = load_off, pv_off
+        self._gaps = np.concatenate([[0], np.cumsum(~slots.measured)])
         self._sums = [np.concatenate([[0.0], np.cumsum(v)]) for v in (load_off, slots.pv_kw, clear_kw[:count])]
 
     def ends(self) -> np.ndarray:
-        """Every slot that a sample with a known target can begin to forecast. Raises TrainError under MIN_DAYS."""
+        """Every slot that a sample with a measured target can begin to forecast. Raises TrainError under MIN_DAYS."""
         count, day = len(self.slots), self.slots.per_day
         if count < MIN_DAYS * day:
             raise TrainError(f"{count / day:.1f} days of history; training needs at least {MIN_DAYS}")
         lead = LEAD_DAYS if count >= 4 * LEAD_DAYS * day else 1
-        return np.arange(max(lead * day, WINDOW), count - day + 1)
+        return self.sound(np.arange(max(lead * day, WINDOW), count - day + 1))
+
+    def sound(self, ends: np.ndarray) -> np.ndarray:
+        """Those of the samples whose newest slot and whose whole target were measured, not filled in."""
+        return np.asarray(ends[self._gaps[ends + self.slots.per_day] == self._gaps[ends - 1]])
 
     def batch(self, ends: np.ndarray) -> Batch:
         """Samples that forecast the day from each of `ends` on; len(slots) is the one whose target is not known yet."""

@@ -152,7 +152,7 @@ def flwr(context: typer.Context) -> None:
     """Run Flower's own command line against this home's SuperLink, such as: flwr run . --stream"""
     from cli.manage import run_flwr
 
-    raise typer.Exit(run_flwr(context.args, DEFAULT_HOME))
+    raise typer.Exit(run_flwr(context.args, *_context(DEFAULT_HOME, None)))
 
 
 @app.command()

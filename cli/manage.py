@@ -125,12 +125,18 @@ def train_with_progress(home: Home, scenario: Scenario, start: Start) -> bool:
     return result.completed
 
 
-def run_flwr(arguments: Sequence[str], home: Path) -> int:
-    """Flower's command line with this home's connection; from the project's root, where the app is."""
-    from fl_server.run import flower_environment, program
+def run_flwr(arguments: Sequence[str], home: Home, scenario: Scenario) -> int:
+    """Flower's command line with this home's connection; from the project's root, where the app is.
 
-    environment = {**os.environ, **flower_environment(Home(home).flwr)}
-    return subprocess.run([program("flwr"), *arguments], env=environment, cwd=PROJECT, check=False).returncode
+    `run` gets the scenario's learning settings, hub and checkpoint, as `train` does; what is given by hand wins.
+    """
+    from cli.training import run_overrides
+    from fl_server.run import flower_environment, program, run_settings
+
+    own = ["--run-config", run_settings(run_overrides(scenario, home))] if arguments[:1] == ["run"] else []
+    command = [program("flwr"), *arguments[:1], *own, *arguments[1:]]
+    environment = {**os.environ, **flower_environment(home.flwr)}
+    return subprocess.run(command, env=environment, cwd=PROJECT, check=False).returncode
 
 
 def run_bench(name: str | None, json_file: str | None) -> None:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import socket
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from building_clients.architecture import HEAD
 from building_clients.settings import SMALLEST
 from cli.home import Home
 from cli.scenario import Scenario
 from contracts.hub_client import HubClient, HubError
-from fl_server.checkpoint import Checkpoint, load_checkpoint
+from fl_server.checkpoint import Checkpoint, CheckpointError, last_checkpoint
 from fl_server.report import RoundReport
-from fl_server.run import FederationError, RunResult, run_status, start_run, write_flwr_config
+from fl_server.run import FINISHED, FederationError, RunResult, end_run, run_status, start_run, write_flwr_config
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,9 @@ POLL_S = 1.0
 STATUS_S = 10.0
 """To ask Flower for a run's status starts a process; before the last round that is done only so often."""
 RESUMES = 3
-STALL_S = 120
+STALL_S = 120.0
+LOST = "lost: "
+"""How the status of a run begins that was still going when it was last seen."""
 RESTART_S = 90.0
 Start = Literal["last", "resume", "fresh"]
 """From the model of the last run, in the middle of an interrupted one, or from new weights."""
@@ -37,57 +39,81 @@ Start = Literal["last", "resume", "fresh"]
 def train(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None], start: Start = "last") -> RunResult:
     """Run to the last round and wait for its end; `on_round` sees each report of the hub. Raises FederationError.
 
-    A run whose SuperLink or server dies is resumed from its last checkpoint, at most RESUMES times.
+    A run whose SuperLink or server dies is resumed from its last checkpoint, at most RESUMES times. Raises
+    CheckpointError before anything starts when the last checkpoint cannot be used; a fresh start needs none.
     """
     write_flwr_config(home.flwr, scenario.learning.superlink)
-    for _ in range(1 + RESUMES):
-        before = unfinished(home, scenario)
-        try:
-            result = _one_run(scenario, home, on_round, start)
-        except FederationError as error:
-            result = RunResult(run_id="-", status=f"lost: {error}")
-        if result.completed or not _worth_resuming(before, unfinished(home, scenario)):
-            break
-        log.warning("the run has ended early (%s); resuming from its last round", result.status)
-        _wait_for(scenario.learning.superlink)
-        start = "resume"
-    if result.run_id == "-":
-        raise FederationError(result.status.removeprefix("lost: "))
+    with _claimed(home.federation):
+        if start != "fresh":
+            _last(scenario, home)
+        result = _one_run(scenario, home, on_round, start)
+        for _ in range(RESUMES):
+            if result.completed or not _worth_resuming(scenario, home, result.run_id):
+                break
+            log.warning("the run has ended early (%s); resuming from its last round", result.status)
+            _wait_for(scenario.learning.superlink)
+            end_run(home.flwr, result.run_id)  # never two that write one checkpoint
+            result = _one_run(scenario, home, on_round, "resume")
+        if result.status.startswith(LOST):
+            with suppress(FederationError):
+                end_run(home.flwr, result.run_id)
+            raise FederationError(result.status.removeprefix(LOST))
     return result
 
 
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Hold the federation while the block runs. Raises FederationError when another `train` or night has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "train.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FederationError(f"{folder}: a training run is under way here already; try again after it") from error
+        yield
+
+
 def _one_run(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None], start: Start) -> RunResult:
-    learning = scenario.learning
+    """A run to its end, or until it is lost from sight. Raises FederationError when it does not start."""
     run_id = start_run(PROJECT, home.flwr, run_overrides(scenario, home, start))
-    patience_s = learning.node_wait_seconds + learning.round_timeout_seconds + STALL_S
+    try:
+        return _followed(scenario, home, on_round, run_id)
+    except FederationError as error:
+        return RunResult(run_id=run_id, status=f"{LOST}{error}")
+
+
+def _followed(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None], run_id: str) -> RunResult:
+    patience_s = scenario.learning.longest_round_s + STALL_S
     deadline, seen, asked = time.monotonic() + patience_s, 0, time.monotonic()
     reports: list[RoundReport] = []
     with closing(HubClient(scenario.hub.url)) as hub:
         while time.monotonic() < deadline:
             status, due = "", asked + STATUS_S <= time.monotonic()
-            if due or (reports and reports[-1].round >= learning.rounds):
+            if due or (reports and reports[-1].round >= scenario.learning.rounds):
                 status, asked = run_status(home.flwr, run_id), time.monotonic()
             reports = _reports(hub, run_id)
             for report in reports[seen:]:
                 on_round(report)
                 deadline = time.monotonic() + patience_s
-            seen = len(reports)
-            if status.startswith("finished"):
+            seen = max(seen, len(reports))
+            if status.startswith(FINISHED):
                 return RunResult(run_id=run_id, status=status)
             time.sleep(POLL_S)
-    raise FederationError(f"run {run_id}: no round in {patience_s} s; see ./microgrid logs superlink")
+    raise FederationError(f"run {run_id}: no round in {patience_s:.0f} s; see ./microgrid logs superlink")
 
 
-def unfinished(home: Home, scenario: Scenario) -> Checkpoint | None:
-    """The checkpoint of a run that did not come to its end. Raises CheckpointError when it is damaged."""
-    count = HEAD.start if scenario.learning.personal_heads else None
-    known = load_checkpoint(home.federation, 24 * 60 // scenario.clock.slot_minutes, count)
-    return None if known is None or known.ended else known
+def _last(scenario: Scenario, home: Home) -> Checkpoint | None:
+    """The last run's checkpoint, or None. Raises CheckpointError when these settings cannot go on from it."""
+    return last_checkpoint(home.federation, scenario.learning, 24 * 60 // scenario.clock.slot_minutes)
 
 
-def _worth_resuming(before: Checkpoint | None, after: Checkpoint | None) -> bool:
+def _worth_resuming(scenario: Scenario, home: Home, run_id: str) -> bool:
     """Whether the run that ended left something of its own to go on from."""
-    return after is not None and (before is None or after.rounds_done > before.rounds_done)
+    try:
+        known = _last(scenario, home)
+    except CheckpointError:
+        return False  # an older one, which a fresh run has not replaced yet
+    return known is not None and known.run_id == run_id and not known.ended
 
 
 def _wait_for(address: str) -> None:

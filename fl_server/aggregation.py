@@ -12,9 +12,9 @@ from building_clients.differential_privacy import norm_of
 
 Aggregation = Literal["fedavg", "trimmed_mean", "median"]
 ABSURD = 5.0
-"""An update so many times as large as the median of all is left out [1]"""
+"""An update so many times as large as what is usual is left out [1]"""
 COMPARABLE = 3
-"""Fewer updates than this say nothing about what is usual [1]"""
+"""Fewer updates than this say nothing about what is usual; the model itself is the measure then [1]"""
 
 
 def aggregate(updates: Sequence[Weights], counts: Sequence[float], how: Aggregation, trim_share: float) -> Weights:
@@ -48,16 +48,20 @@ def difference(update: Weights, start: Weights) -> Weights:
     return [new - old for new, old in zip(update, start, strict=True)]
 
 
-def absurd(start: Weights, updates: Sequence[Weights]) -> dict[int, str]:
-    """Which updates are far larger than the others, and why they should be left out."""
+def absurd(start: Weights, updates: Sequence[Weights], noise_norm: float = 0.0) -> dict[int, str]:
+    """Which updates are far larger than the others, and why they should be left out; NaN is too large.
+
+    Too few to compare are measured by the norm of `start` and of the noise that privacy adds [1].
+    """
     norms = [norm_of(difference(update, start)) for update in updates]
     if len(norms) < COMPARABLE:
-        return {}
-    usual = float(np.median(norms))
+        usual, what = norm_of(start) + noise_norm, "norm of the model"
+    else:
+        usual, what = float(np.median(norms)), "median of all"
     return {
-        index: f"its weights moved by {norm:.3g}, {norm / max(usual, 1e-12):.0f} times the median of all ({usual:.3g})"
+        index: f"its weights moved by {norm:.3g}, {norm / max(usual, 1e-12):.0f} times the {what} ({usual:.3g})"
         for index, norm in enumerate(norms)
-        if norm > ABSURD * usual
+        if not norm <= ABSURD * usual
     }
 
 

@@ -1,21 +1,29 @@
-"""A run's state on disk after every round: a killed server goes on where it was, the next run from the last model."""
+"""A run's state on disk after every round: a killed server goes on where it was, the next run from the last model.
+
+The file is an .npz, then the 32 bytes of its SHA-256: whatever is damaged is noticed before anything is parsed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import zipfile
 from dataclasses import dataclass
+from math import isinf
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from building_clients.architecture import Weights, check_weights, model_hash
+from building_clients.architecture import HEAD, Weights, check_weights
+from building_clients.settings import LearningConfig
 from simulation.errors import MicrogridError
 from simulation.files import write_atomically
 
 FILE = "checkpoint.npz"
-FORMAT = 1
+FORMAT = 2
+DIGEST_BYTES = 32
+FACTS = ("rounds_done", "of_rounds", "privacy_cost", "successful", "run_id", "ended")
 
 
 class CheckpointError(MicrogridError):
@@ -34,27 +42,39 @@ class Checkpoint:
     """The global weights."""
     velocity: Weights | None = None
     """Momentum of the server, if it has any."""
-    releases: int = 0
-    """Noisy averages that this model descends from: what its differential privacy has cost [1]"""
+    privacy_cost: float = 0.0
+    """Sum of 1 / noise_multiplier^2 over the rounds that the model descends from; infinite if one had no noise [1]"""
+    successful: int = 0
+    """Rounds of the run in which at least one building's weights were averaged [1]"""
+    run_id: str = ""
+    """Flower's id of the run that wrote this."""
     ended: bool = False
     """Whether the run is over: the buildings were given these weights, or nobody could train."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write it atomically; the old one stays until the new one is on disk."""
-    head = {
-        "format": FORMAT,
-        "rounds_done": checkpoint.rounds_done,
-        "of_rounds": checkpoint.of_rounds,
-        "releases": checkpoint.releases,
-        "ended": checkpoint.ended,
-        "hash": model_hash(checkpoint.weights),
-        "arrays": len(checkpoint.weights),
-    }
+    head = {name: getattr(checkpoint, name) for name in FACTS}
+    head |= {"format": FORMAT, "arrays": len(checkpoint.weights)}
     buffer = io.BytesIO()
-    np.savez(buffer, np.array(json.dumps(head)), *checkpoint.weights, *(checkpoint.velocity or []))
+    np.savez(buffer, *checkpoint.weights, *(checkpoint.velocity or []), head=np.array(json.dumps(head)))
+    body = buffer.getvalue()
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / FILE, buffer.getvalue())
+    write_atomically(folder / FILE, body + hashlib.sha256(body).digest())
+
+
+def last_checkpoint(folder: Path, config: LearningConfig, horizon: int) -> Checkpoint | None:
+    """That of the last run, if a run with these settings can go on from it; None when there is none.
+
+    Raises CheckpointError for one that is damaged, of another model, or not private enough.
+    """
+    known = load_checkpoint(folder, horizon, HEAD.start if config.personal_heads else None)
+    if known is not None and config.privacy != "none" and isinf(known.privacy_cost):
+        raise CheckpointError(
+            f'{folder / FILE} is of a model that was trained without noise: privacy = "{config.privacy}" cannot undo '
+            f"that; {_advice(folder)}"
+        )
+    return known
 
 
 def load_checkpoint(folder: Path, horizon: int, count: int | None = None) -> Checkpoint | None:
@@ -65,19 +85,29 @@ def load_checkpoint(folder: Path, horizon: int, count: int | None = None) -> Che
     path = folder / FILE
     if not path.exists():
         return None
-    advice = f"move {path} away, or start afresh with --fresh"
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            head = json.loads(str(stored["arr_0"]))
-            arrays = [stored[f"arr_{index}"] for index in range(1, len(stored.files))]
-        weights, velocity = arrays[: head["arrays"]], arrays[head["arrays"] :]
-        if model_hash(weights) != head["hash"]:
-            raise ValueError("its weights do not match their hash")
-    except (ValueError, OSError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); {advice}") from error
+        head, arrays = _decoded(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or of an older version ({error}); {_advice(folder)}") from error
+    weights, velocity = arrays[: head["arrays"]], arrays[head["arrays"] :]
     try:
         check_weights(weights, horizon, count)
     except ValueError as error:
-        raise CheckpointError(f"{path} is of another model ({error}); {advice}") from error
-    done = head["rounds_done"], head["of_rounds"]
-    return Checkpoint(*done, weights, velocity or None, head["releases"], head["ended"])
+        raise CheckpointError(f"{path} is of another model ({error}); {_advice(folder)}") from error
+    return Checkpoint(weights=weights, velocity=velocity or None, **{name: head[name] for name in FACTS})
+
+
+def _decoded(content: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
+    body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        raise ValueError("its checksum is wrong")
+    with np.load(io.BytesIO(body), allow_pickle=False) as stored:
+        head = json.loads(str(stored["head"]))
+        arrays = [stored[f"arr_{index}"] for index in range(len(stored.files) - 1)]
+    if head["format"] != FORMAT:
+        raise ValueError(f"its format is {head['format']} instead of {FORMAT}")
+    return head, arrays
+
+
+def _advice(folder: Path) -> str:
+    return f"move {folder / FILE} away, or start afresh with ./microgrid train --fresh"

@@ -21,9 +21,9 @@ class Participant(Settings):
     num_examples: int | None = Field(default=None, ge=0, lt=2**53)
     """Training windows; the weight in the average [1]; None when secure aggregation hides it."""
     train_loss: float | None = None
-    """Mean loss of its gradient steps [1]; None when hidden."""
+    """Mean loss of its gradient steps [1]; None when hidden, as with every kind of privacy."""
     loss_before: float | None = None
-    """Loss of the incoming global model on its own validation windows [1]; None when hidden."""
+    """Loss of the incoming global model on its own validation windows [1]; None when hidden, as with every privacy."""
     train_seconds: float | None = None
     """How long it trained [wall s]; None when hidden."""
 
@@ -67,7 +67,8 @@ class RoundReport(RoundOutcome):
     seconds: float = Field(default=0.0, ge=0)
     """How long the round took [wall s]"""
     epsilon: float | None = None
-    """Differential privacy spent by the model so far, at `learning.privacy_delta` [1]; None without privacy."""
+    """Differential privacy spent by the model so far, at `learning.privacy_delta` [1]; None without privacy.
+    It covers the weights, not the counts, losses and times in the reports."""
 
     @property
     def loss_text(self) -> str:
@@ -120,6 +121,13 @@ def mean_of(participants: Sequence[Participant], dropped: Sequence[Dropped]) -> 
         train_loss=mean("train_loss"),
         dropped=tuple(dropped),
     )
+
+
+def without_losses(outcome: RoundOutcome) -> RoundOutcome:
+    """The outcome without the losses of single buildings: no noise covers them."""
+    hidden = {"train_loss": None, "loss_before": None}
+    participants = tuple(one.model_copy(update=hidden) for one in outcome.participants)
+    return outcome.model_copy(update={"participants": participants})
 
 
 def _loss(value: float | None) -> str:

@@ -85,11 +85,16 @@ def write_flwr_config(flwr_home: Path, address: str) -> None:
 
 def start_run(project: Path, flwr_home: Path, overrides: Mapping[str, str | int | float]) -> str:
     """Submit a run of the app in `project`; returns its id. Raises FederationError."""
-    settings = " ".join(f"{key}={json.dumps(value)}" for key, value in overrides.items())
-    answer = _flwr(flwr_home, "run", str(project), CONNECTION, "--format", "json", "--run-config", settings)
+    settings = ["--run-config", run_settings(overrides)]
+    answer = _flwr(flwr_home, "run", str(project), CONNECTION, "--format", "json", *settings)
     if not answer.get("success", True) or "run-id" not in answer:
         raise FederationError(f"the SuperLink did not take the run: {_reason(answer)}")
     return str(answer["run-id"])
+
+
+def run_settings(overrides: Mapping[str, str | int | float]) -> str:
+    """Overrides of the run configuration as Flower's command line wants them."""
+    return " ".join(f"{key}={json.dumps(value)}" for key, value in overrides.items())
 
 
 def wait_for_run(flwr_home: Path, run_id: str, timeout_s: float) -> RunResult:
@@ -110,6 +115,13 @@ def run_status(flwr_home: Path, run_id: str) -> str:
         why = _reason(answer) if "error-message" in answer else f"the SuperLink knows no run {run_id}"
         raise FederationError(why)
     return str(answer["runs"][0]["status"])
+
+
+def end_run(flwr_home: Path, run_id: str) -> None:
+    """Stop a run, if it is not over. Raises FederationError when that is not certain."""
+    answer = _flwr(flwr_home, "stop", run_id, CONNECTION, "--format", "json")
+    if not answer.get("success") and not run_status(flwr_home, run_id).startswith(FINISHED):
+        raise FederationError(f"run {run_id} cannot be stopped: {_reason(answer)}; restart the SuperLink")
 
 
 def _reason(answer: Mapping[str, Any]) -> str:

@@ -1,12 +1,12 @@
 """Rounds with secure aggregation: the server learns the weighted mean of the updates, and of no building anything else.
 
 Four messages instead of one; the buildings' side is `building_clients.secure_stages`. Buildings may drop out between
-any two of them, as long as a majority stays. What is given up: an absurd update cannot be seen before it is averaged.
+any two of them, as long as a majority stays. What is given up: an absurd update cannot be seen before it is averaged;
+an absurd sum ends the round.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -17,14 +17,13 @@ from building_clients.architecture import Weights
 from building_clients.masking import averaged
 from building_clients.secure_stages import KEYS, LOSSES
 from building_clients.secure_update import SecureError, threshold_of
-from building_clients.settings import SMALLEST
+from building_clients.settings import SMALLEST, STAGE_S
 from building_clients.wire import packed
+from fl_server.replies import who_of
 from fl_server.report import Dropped, Participant, RoundOutcome
 from fl_server.strategy import LATE, BuildingFedAvg
 from fl_server.unmasking import unmasked_sum
 
-STAGE_S = 60.0
-"""Time for a stage without training [s]"""
 Contents = dict[int, RecordDict]
 
 
@@ -38,13 +37,14 @@ class SecureFedAvg(BuildingFedAvg):
         self._start, self._lost = weights, []
         try:
             mean, outcome = self._sum_of_all(server_round, grid)
+            following = self._stepped(mean, len(outcome.participants))
         except (SecureError, ValueError) as error:
             self._lost.append(Dropped(building_id="all", reason=f"secure aggregation: {error}"[:2000]))
             self._on_round(server_round, RoundOutcome(participants=(), num_examples=0, loss=None, dropped=self._gone))
             return None
         self.successful_rounds += 1
         self._on_round(server_round, outcome)
-        return self._stepped(mean, len(outcome.participants))
+        return following
 
     @property
     def _gone(self) -> tuple[Dropped, ...]:
@@ -60,6 +60,8 @@ class SecureFedAvg(BuildingFedAvg):
         masks = {node: keys["mask"] for node, keys in public.items()}
         total = unmasked_sum(vectors, gone, masks, helped, threshold)
         mean, losses, count = averaged(total, self._shapes, len(LOSSES), len(vectors))
+        if count > self._windows_max * len(vectors):
+            raise SecureError(f"{count} windows of {len(vectors)} buildings, but each has {self._windows_max} at most")
         by_name = dict(zip(LOSSES, losses, strict=True))
         outcome = RoundOutcome(
             participants=tuple(Participant(building_id=self._name_of(node)) for node in sorted(vectors)),
@@ -111,8 +113,12 @@ class SecureFedAvg(BuildingFedAvg):
             )
         asked = ConfigRecord({"survivors": " ".join(map(str, survivors)), "gone": " ".join(map(str, gone))})
         contents = {node: RecordDict({"asked": asked}) for node in survivors}
-        answers = self._ask(grid, "query.unmask", contents, STAGE_S, lambda content, _: None)
-        return [{int(node): share for node, share in _bytes(one, "shares").items()} for one in answers.values()]
+
+        def readable(content: RecordDict, _: int) -> str | None:
+            return None if _by_node(content) else "it holds no share"
+
+        answers = self._ask(grid, "query.unmask", contents, STAGE_S, readable)
+        return [_by_node(content) for content in answers.values()]
 
     def _ask(
         self,
@@ -143,13 +149,12 @@ class SecureFedAvg(BuildingFedAvg):
 def _fault(reply: Message, node: int, fault_of: Callable[[RecordDict, int], str | None]) -> str | None:
     if reply.has_error():
         return f"failed: {reply.error.reason}"
-    who = reply.content.config_records.get("building", ConfigRecord())
-    if "error" in who:
+    if "error" in (who := who_of(reply)):
         return str(who["error"])
     try:
         return fault_of(reply.content, node)
-    except (KeyError, ValueError, TypeError, struct.error) as error:
-        return f"the answer is not in the agreed form ({error})"
+    except Exception as error:  # bytes of a stranger can fail to decode in many ways
+        return f"the answer is not in the agreed form ({type(error).__name__}: {error})"
 
 
 def _has_keys(content: RecordDict, _: int) -> str | None:
@@ -158,6 +163,10 @@ def _has_keys(content: RecordDict, _: int) -> str | None:
 
 def _received(shares: Mapping[int, Mapping[str, bytes]], node: int) -> ConfigRecord:
     return ConfigRecord({str(other): texts[str(node)] for other, texts in shares.items() if other != node})
+
+
+def _by_node(content: RecordDict) -> dict[int, bytes]:
+    return {int(node): share for node, share in _bytes(content, "shares").items()}
 
 
 def _bytes(content: RecordDict, name: str) -> dict[str, bytes]:

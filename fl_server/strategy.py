@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from math import inf
-from typing import Any
+from math import inf, sqrt
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -16,14 +15,12 @@ from building_clients.differential_privacy import central_deviation, clipped, wi
 from building_clients.settings import LearningConfig
 from building_clients.wire import packed, unpacked
 from fl_server.aggregation import ServerMomentum, absurd, aggregate, difference
-from fl_server.report import Dropped, Participant, RoundOutcome, mean_of
+from fl_server.replies import Shapes, fault_of, participant, who_of
+from fl_server.report import Dropped, Participant, RoundOutcome, mean_of, without_losses
 
 OnRound = Callable[[int, RoundOutcome], None]
 FindNodes = Callable[[Grid], list[int]]
 """Ids of the connected nodes; raises when they are too few for a round."""
-METRICS = {"num-examples", "train_loss", "loss_before", "loss_after", "train_seconds"}
-"""Metrics of a reply; all replies of a round must have the same."""
-COUNT_MAX = 2**53
 LATE = "no answer within the round's time limit (learning.round_timeout_seconds)"
 
 
@@ -37,15 +34,18 @@ class BuildingFedAvg(FedAvg):
     def __init__(
         self,
         config: LearningConfig,
-        shapes: list[tuple[int, ...]],
+        shapes: Shapes,
+        windows_max: int,
         on_round: OnRound,
         find_nodes: FindNodes,
         sender_of: Callable[[Message], int],
         velocity: Weights | None = None,
     ) -> None:
+        """`windows_max`: most training windows that a building can have [1]; `velocity` as a checkpoint keeps it."""
         super().__init__()
         self._config = config
         self._shapes = shapes
+        self._windows_max = windows_max
         self.server = ServerMomentum(config.server_momentum, velocity)
         """Its momentum belongs into a checkpoint."""
         self._start: Weights = []
@@ -79,29 +79,49 @@ class BuildingFedAvg(FedAvg):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Average what can be used. Without any usable update the global weights stay as they are."""
         good, participants, dropped = self._sort(replies)
-        arrays = self._next(good, [p.num_examples or 0 for p in participants]) if good else None
-        self.successful_rounds += bool(good)
-        self._on_round(server_round, mean_of(participants, dropped))
+        arrays = None
+        try:
+            arrays = packed(self._next(good, [p.num_examples or 0 for p in participants])) if good else None
+        except ValueError as error:
+            participants = []
+            dropped.append(Dropped(building_id="all", reason=str(error)))
+        self.successful_rounds += arrays is not None
+        outcome = mean_of(participants, dropped)
+        self._on_round(server_round, outcome if self._config.privacy == "none" else without_losses(outcome))
         return arrays, None
 
-    def _next(self, updates: list[Weights], counts: list[int]) -> ArrayRecord:
+    def _next(self, updates: list[Weights], counts: list[int]) -> Weights:
         start, config = self._start, self._config
         if config.privacy == "none":
-            average = aggregate(updates, counts, config.aggregation, config.trim_share)
-            return packed(self.server.step(start, average))
-        # everyone counts the same: a count would tell about its building
+            return self._advanced(aggregate(updates, counts, config.aggregation, config.trim_share))
+        # everyone counts the same: the noise is made for a plain mean, which no building moves by more than its share
         moved = [clipped(difference(update, start), self._clip_norm) for update in updates]
         mean = aggregate(moved, [1] * len(moved), config.aggregation, config.trim_share)
-        return packed(self._stepped(mean, len(moved)))
+        return self._stepped(mean, len(moved))
 
     def _stepped(self, mean: Weights, buildings: int) -> Weights:
-        """The next global weights, from the mean update of so many buildings."""
+        """The next global weights, from the mean update of so many buildings. Raises ValueError as `_advanced`."""
         config = self._config
         if config.privacy == "central":
             deviation = central_deviation(config.noise_multiplier, config.clip_norm, buildings)
             mean = with_noise(mean, deviation, np.random.default_rng())
-        average = [(old + change).astype(np.float32) for old, change in zip(self._start, mean, strict=True)]
-        return self.server.step(self._start, average)
+        return self._advanced([(old + step).astype(np.float32) for old, step in zip(self._start, mean, strict=True)])
+
+    def _advanced(self, average: Weights) -> Weights:
+        """The next global weights, from the round's average. Raises ValueError when they are absurd."""
+        before = self.server.velocity
+        weights = self.server.step(self._start, average)
+        why = absurd(self._start, [weights], self._noise_norm).get(0)
+        if why is not None:
+            self.server.velocity = before
+            raise ValueError(f"the next model is refused: {why}")
+        return weights
+
+    @property
+    def _noise_norm(self) -> float:
+        """Norm of the noise that one building may add, or the server at most [1]"""
+        config, numbers = self._config, sum(array.size for array in self._start)
+        return 0.0 if config.privacy == "none" else config.noise_multiplier * config.clip_norm * sqrt(numbers)
 
     @property
     def _clip_norm(self) -> float:
@@ -115,13 +135,14 @@ class BuildingFedAvg(FedAvg):
         silent = set(self._asked)
         for reply in replies:
             silent.discard(self._sender_of(reply))
-            name, fault = self._name(reply), self._fault(reply)
+            name, fault = self._name(reply), fault_of(reply, self._shapes, self._windows_max)
             if fault is None:
                 good.append(unpacked(reply.content.array_records["arrays"]))
-                participants.append(_participant(name, reply))
+                participants.append(participant(name, reply))
             else:
                 dropped.append(Dropped(building_id=name, reason=fault[:2000]))
-        gone = absurd(self._start, good) if self._start and self._config.privacy != "local" else {}
+        # with central privacy clipping bounds the harm; to choose updates by what is in them would cost more epsilon
+        gone = absurd(self._start, good, self._noise_norm) if self._config.privacy != "central" else {}
         dropped += [Dropped(building_id=participants[index].building_id, reason=why) for index, why in gone.items()]
         dropped += [Dropped(building_id=self._name_of(node), reason=LATE) for node in self._asked if node in silent]
         kept = [index for index in range(len(good)) if index not in gone]
@@ -129,19 +150,20 @@ class BuildingFedAvg(FedAvg):
 
     def release(self, arrays: ArrayRecord, config: ConfigRecord, grid: Grid) -> list[Message]:
         """The messages that bring the final weights to whoever is connected."""
-        return self._messages("evaluate", arrays, config, list(grid.get_node_ids()))
+        self._asked = list(grid.get_node_ids())
+        return self._messages("evaluate", arrays, config, self._asked)
 
     def refusals(self, answers: Iterable[Message]) -> list[tuple[str, str]]:
-        """Who does not use the released model, and why."""
-        found = []
+        """Who does not use the released model, or does not say so, and why."""
+        found, silent = [], set(self._asked)
         for reply in answers:
-            name = self._name(reply)
-            who = reply.content.config_records.get("building", ConfigRecord()) if reply.has_content() else {}
+            silent.discard(self._sender_of(reply))
+            name, who = self._name(reply), who_of(reply)
             if reply.has_error():
                 found.append((name, str(reply.error.reason)))
             elif "error" in who:
                 found.append((name, str(who["error"])))
-        return found
+        return found + [(self._name_of(node), LATE) for node in self._asked if node in silent]
 
     def _messages(
         self, message_type: str, arrays: ArrayRecord, config: ConfigRecord, nodes: list[int]
@@ -155,53 +177,6 @@ class BuildingFedAvg(FedAvg):
     def _name(self, reply: Message) -> str:
         """What the building calls itself, remembered for when its node can only report an error or nothing."""
         node = self._sender_of(reply)
-        if reply.has_content() and (who := reply.content.config_records.get("building")):
+        if who := who_of(reply):
             self._names[node] = str(who.get("building-id", f"node {node}"))[:64]
         return self._name_of(node)
-
-    def _fault(self, reply: Message) -> str | None:
-        if reply.has_error():
-            return f"failed: {reply.error.reason}"
-        records = reply.content
-        if {*records} != {"arrays", "metrics", "building"}:
-            return f"the reply holds {sorted(records)} instead of arrays, metrics and building"
-        if "error" in (who := records.config_records["building"]):
-            return str(who["error"])
-        return self._number_fault(dict(records.metric_records["metrics"])) or self._array_fault(
-            records.array_records["arrays"]
-        )
-
-    def _number_fault(self, numbers: dict[str, Any]) -> str | None:
-        if set(numbers) != METRICS:
-            return f"the metrics are {sorted(numbers)} instead of {sorted(METRICS)}"
-        if not _whole(numbers["num-examples"]):
-            return f"num-examples = {numbers['num-examples']} is not a positive count"
-        if not all(isinstance(value, (int, float)) and np.isfinite(value) for value in numbers.values()):
-            return "a metric is not finite"
-        return None
-
-    def _array_fault(self, record: ArrayRecord) -> str | None:
-        try:
-            arrays = unpacked(record)
-        except ValueError as error:
-            return str(error)
-        if [array.shape for array in arrays] != self._shapes:
-            return "the weights have other shapes than the model"
-        if not all(np.isfinite(array).all() for array in arrays):
-            return "the weights are not finite"
-        return None
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and 0 < value < COUNT_MAX
-
-
-def _participant(name: str, reply: Message) -> Participant:
-    numbers: Any = reply.content.metric_records["metrics"]
-    return Participant(
-        building_id=name,
-        num_examples=numbers["num-examples"],
-        train_loss=numbers["train_loss"],
-        loss_before=numbers["loss_before"],
-        train_seconds=numbers["train_seconds"],
-    )

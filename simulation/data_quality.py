@@ -14,6 +14,8 @@ from simulation.settings import Settings
 
 FLAT_FROM = timedelta(hours=6)
 """The same value for so long is a flat line."""
+SUN_FLAT_FROM = timedelta(days=1)
+"""The same for solar power, which a full day and night without a change never is."""
 OUTLIER = 8.0
 """Interquartile ranges above the third quartile from which a value is an outlier [1]"""
 NOTHING_KW = 0.001
@@ -48,7 +50,7 @@ class DataQuality(Settings):
     outlier_share: float = Share
     """Load far above what is usual in this home [1]"""
     flat_share: float = Share
-    """Load that stays at one value, not zero, for six hours or more [1]"""
+    """Load that stays at one value, not zero, for six hours or more, or solar power that does for a day [1]"""
     zero_share: float = Share
     """Load of nothing, or of less than a watt [1]"""
     night_solar_share: float | None
@@ -83,7 +85,7 @@ def examine(recording: Recording, latitude: float | None, longitude: float | Non
         gap_share=float(gap.mean()),
         longest_gap_h=longest_run(gap) * hours,
         outlier_share=float(outliers(load).mean()),
-        flat_share=float(flat_lines(load, FLAT_FROM // recording.interval).mean()),
+        flat_share=float((_flat(load, FLAT_FROM, recording) | _flat(pv, SUN_FLAT_FROM, recording)).mean()),
         zero_share=float((load <= NOTHING_KW).mean()),
         night_solar_share=None if place is None else night_solar(recording, *place),
     )
@@ -98,12 +100,16 @@ def outliers(load_kw: np.ndarray) -> np.ndarray:
     return np.asarray(load_kw > third + OUTLIER * max(third - first, 0.05))
 
 
-def flat_lines(load_kw: np.ndarray, at_least: int) -> np.ndarray:
-    """Where a load stays the same for `at_least` intervals; shape of `load_kw`, true or false"""
-    same = pd.Series(load_kw)
+def _flat(power_kw: np.ndarray, at_least: timedelta, recording: Recording) -> np.ndarray:
+    return flat_lines(power_kw, at_least // recording.interval)
+
+
+def flat_lines(power_kw: np.ndarray, at_least: int) -> np.ndarray:
+    """Where a power stays the same for `at_least` intervals; shape of `power_kw`, true or false"""
+    same = pd.Series(power_kw)
     groups = same.ne(same.shift()).cumsum()
     lengths = groups.map(groups.value_counts()).to_numpy()
-    return np.asarray((lengths >= max(2, at_least)) & (load_kw > NOTHING_KW))
+    return np.asarray((lengths >= max(2, at_least)) & (power_kw > NOTHING_KW))
 
 
 def longest_run(flags: np.ndarray) -> int:

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from building_clients.adaptation import FIT_SLOTS, MIN_DAYS, adapt
 from building_clients.calibration import (
     HALF_LIFE_DAYS,
+    MIN_SAMPLES,
     Calibration,
     Raw,
     SeasonalModel,
     calibrated_on,
     calibration_of,
     conformal,
+    past_ends,
 )
 from building_clients.slots import SlotMeans
 from building_clients.windows import Series
@@ -109,10 +111,21 @@ def test_probabilities_come_to_say_what_happens(factor: float) -> None:
     assert after <= before + 1e-5
 
 
+@pytest.mark.parametrize(("odds", "share"), [(3.0, 0.05), (3.0, 0.3), (5.0, 0.0), (9.0, 0.1), (-6.0, 0.9)])
+def test_odds_that_were_surely_wrong_are_put_right(odds: float, share: float) -> None:
+    """After the correction the Brier score is near the least that a constant can have."""
+    rng = np.random.default_rng(1)
+    age = np.arange(1000) / PER_DAY
+    given = odds + rng.uniform(-0.5, 0.5, (len(age), PER_DAY))
+    past = raw(rng, given, rng.random(given.shape) < share)
+    corrected = calibration_of(past, age, adapts=False).apply(past)[1]
+    assert np.square(corrected - (past.target < 0)).mean() < share * (1 - share) + 0.02
+
+
 def made_up_series(days: int, seed: int = 3) -> Series:
     rng = np.random.default_rng(seed)
     load, pv = 1 + rng.random((2, days * PER_DAY))
-    return Series(SlotMeans(0, PER_DAY, load, pv))
+    return Series(SlotMeans(0, PER_DAY, load, pv, np.ones(len(load), dtype=bool)))
 
 
 def same(one: Calibration, other: Calibration) -> bool:
@@ -136,6 +149,27 @@ def test_nothing_after_the_moment_goes_in() -> None:
     known = calibrated_on(series, SeasonalModel(), at)
     assert same(known, calibrated_on(other, SeasonalModel(), at))
     assert not same(known, calibrated_on(earlier, SeasonalModel(), at))
+
+
+@pytest.mark.parametrize(("hours", "corrected"), [(MIN_SAMPLES - 1, False), (MIN_SAMPLES, True)])
+def test_the_forecasts_of_one_day_correct_nothing(hours: int, corrected: bool) -> None:
+    series = made_up_series(5)
+    found = calibrated_on(series, SeasonalModel(), 2 * PER_DAY + hours - 1)
+    assert bool(found.interval.low.any()) == corrected
+
+
+def test_what_was_filled_in_corrects_nothing() -> None:
+    """A series with a filled gap: whatever was filled in, as a target, does not count."""
+    series, gap = made_up_series(60), slice(40 * PER_DAY, 41 * PER_DAY)
+    ends = past_ends(len(series.slots), PER_DAY)
+    measured = np.ones(len(series.slots), dtype=bool)
+    measured[gap] = False
+    holed = Series(replace(series.slots, measured=measured))
+    left = set(ends) - set(holed.sound(ends))
+    assert left == set(range(39 * PER_DAY + 1, 41 * PER_DAY + 1))
+    assert set(series.ends()) - set(holed.ends()) == left
+    whole, found = (calibrated_on(one, SeasonalModel(), len(series.slots)) for one in (series, holed))
+    assert not same(whole, found)
 
 
 @pytest.mark.parametrize(("days", "adapted"), [(1, False), (MIN_DAYS, False), (MIN_DAYS + 3, True)])

@@ -10,11 +10,11 @@ import pytest
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 
 from building_clients import client_app, node_training
-from building_clients.architecture import initial_weights
+from building_clients.architecture import HEAD, initial_weights
 from building_clients.settings import LearningConfig
 from building_clients.trainer_socket import TrainerError
 from building_clients.wire import packed, unpacked
-from fl_server.strategy import METRICS
+from fl_server.replies import METRICS
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = [np.ones((2, 2), np.float32), np.zeros(3, np.float32)]
@@ -102,6 +102,22 @@ def test_a_virtual_building_trains_here() -> None:
     assert numbers["num-examples"] > 1000
     trained = unpacked(reply.content.array_records["arrays"])
     assert any((new != old).any() for new, old in zip(trained, weights, strict=True))
+
+
+def test_a_virtual_buildings_heads_last_from_round_to_round() -> None:
+    """In the run's own state: another process may train the next round, and another run begins anew."""
+    body = initial_weights(96, 7)[: HEAD.start]
+    settings = {"local_steps": 2, "batch_size": 4, "personal_heads": True}
+    here = context(**{"partition-id": 1, "num-partitions": 2})
+    client_app.app(message("train", body, **settings), here)
+    first = unpacked(here.state.array_records["heads"])
+    node_training.virtual_learner.cache_clear()
+    client_app.app(message("train", body, **settings), here)
+    assert not np.array_equal(first[1], unpacked(here.state.array_records["heads"])[1])
+    elsewhere = context(**{"partition-id": 1, "num-partitions": 2})
+    client_app.app(message("train", body, **settings), elsewhere)
+    for old, new in zip(first, unpacked(elsewhere.state.array_records["heads"]), strict=True):
+        np.testing.assert_allclose(old, new, atol=1e-6)
 
 
 def test_the_short_lived_process_stays_light() -> None:

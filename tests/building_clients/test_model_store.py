@@ -70,7 +70,7 @@ def test_a_newest_file_cut_short_gives_way_to_the_one_before(
     file.write_bytes(file.read_bytes()[: int(file.stat().st_size * keep)])
     survivor = store(tmp_path)
     assert in_use(survivor) == (1, model_hash(weights(1)))
-    assert f"{file} is damaged" in caplog.text
+    assert f"{file} cannot be used" in caplog.text
     assert "version 1 is used in place of version 2" in caplog.text
     survivor.keep(weights(9), None)
     assert in_use(survivor) == (3, model_hash(weights(9)))  # the number of the damaged one is not given again
@@ -84,7 +84,7 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(tmp_path: Path) -> None:
         flipped = bytearray(content)
         flipped[place] ^= 1 << chance.randrange(8)
         file.write_bytes(flipped)
-        with pytest.raises(ModelError, match="is damaged"):
+        with pytest.raises(ModelError, match="cannot be used"):
             opened.read(1)
 
 
@@ -130,7 +130,7 @@ def test_a_choice_that_cannot_be_made_names_what_can(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model version 1 is kept; there are: 4, 3, 2"):
         opened.choose(1)
     spoil(tmp_path, 3)
-    with pytest.raises(ModelError, match=r"version-3\.npz is damaged"):
+    with pytest.raises(ModelError, match=r"version-3\.npz cannot be used"):
         opened.choose(3)
     assert opened.older() == 2
     opened.choose(2)

@@ -34,6 +34,7 @@ def test_a_gap_is_filled_from_the_day_before() -> None:
     slots = to_slots(frame.drop(frame.index[gap]), SLOT_MINUTES)
     np.testing.assert_array_equal(slots.load_kw[PER_DAY + 5 : PER_DAY + 9], slots.load_kw[5:9])
     assert len(slots) == 3 * PER_DAY
+    assert np.flatnonzero(~slots.measured).tolist() == list(range(PER_DAY + 5, PER_DAY + 9))
 
 
 def test_missing_values_do_not_spoil_their_slot() -> None:
@@ -49,12 +50,34 @@ def test_a_hole_of_weeks_ends_the_history() -> None:
     assert (len(slots), slots.first_slot) == (5 * PER_DAY, slot_index(START, SLOT_MINUTES) + 25 * PER_DAY)
 
 
+@pytest.mark.parametrize("name", ["load_kw", "pv_kw"])
+def test_a_hole_in_one_column_ends_it_too(name: str) -> None:
+    frame = readings(30)
+    frame.loc[frame.index[5 * 1440 : 25 * 1440], name] = np.nan
+    assert to_slots(frame, SLOT_MINUTES).first_slot == slot_index(START, SLOT_MINUTES) + 25 * PER_DAY
+
+
+def test_history_begins_with_the_first_number() -> None:
+    frame = readings(5)
+    frame.iloc[:1440] = np.nan
+    slots = to_slots(frame, SLOT_MINUTES)
+    assert (slots.first_slot, slots.days) == (slot_index(START, SLOT_MINUTES) + PER_DAY, 4.0)
+
+
+def known_until(day: int) -> pd.DataFrame:
+    frame = readings(12)
+    frame.loc[frame.index[day * 1440 :], "pv_kw"] = np.nan
+    return frame
+
+
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
         (readings(0), "no reading yet"),
         (readings(0.5), "48 slots of history; at least 96"),
-        (readings(4) * np.nan, "no numbers"),
+        (readings(4) * np.nan, "holds no number; check"),
+        (readings(12).assign(pv_kw=np.nan), "holds no number; check"),
+        (known_until(2), r"holds no number in the last 10 days"),
     ],
 )
 def test_what_is_missing_is_named(frame: pd.DataFrame, words: str) -> None:

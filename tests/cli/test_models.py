@@ -58,7 +58,7 @@ def test_a_damaged_model_is_shown_as_such(tmp_path: Path) -> None:
     assert (older[0], older[4]) == ("1", "yes")
     done = microgrid("models", "--building", "B1", "--home", tmp_path, "--rollback")
     assert done.returncode == 1
-    assert f"{file} is damaged" in done.stderr
+    assert f"{file} cannot be used" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("microgrid: B1: no model older than version 1 is kept")
 
 

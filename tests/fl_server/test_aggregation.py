@@ -60,7 +60,10 @@ def test_hundred_times_the_weights_are_absurd() -> None:
     assert list(found) == [5]
     assert "times the median" in found[5]
     assert absurd(start, near) == {}
-    assert absurd(start, [near[0], loud]) == {}
+    assert list(absurd(start, [near[0], loud])) == [1]
+    assert "times the norm of the model" in absurd(start, [loud])[0]
+    assert absurd(start, [near[0], loud], noise_norm=1000.0) == {}
+    assert list(absurd(start, [near[0], [array * np.nan for array in start]])) == [1]
 
 
 def test_momentum_adds_up() -> None:

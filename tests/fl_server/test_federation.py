@@ -21,7 +21,9 @@ from building_clients.trainer_socket import TrainerServer
 from fl_server.aggregation import difference
 from fl_server.checkpoint import load_checkpoint
 from fl_server.run import (
+    end_run,
     flower_environment,
+    run_status,
     start_run,
     superlink_command,
     supernode_command,
@@ -155,3 +157,15 @@ def test_a_run_without_enough_buildings_fails_by_itself(tmp_path: Path) -> None:
         run_id = start_run(ROOT, home, OVERRIDES | {"node-wait-seconds": 2})
         result = wait_for_run(home, run_id, 120)
     assert result.status == "finished:failed"
+
+
+def test_a_run_that_waits_is_ended_for_certain(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    home = tmp_path / "flwr"
+    write_flwr_config(home, address)
+    with process(superlink_command(address, tmp_path), home, tmp_path / "superlink.log"):
+        wait_until_answering(address)
+        run_id = start_run(ROOT, home, OVERRIDES)
+        end_run(home, run_id)
+        assert run_status(home, run_id) == "finished:stopped"
+        end_run(home, run_id)

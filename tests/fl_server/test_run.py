@@ -3,6 +3,7 @@
 import socket
 import stat
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from fl_server import run
 from fl_server.run import (
     FederationError,
     RunResult,
+    end_run,
     flower_environment,
     run_status,
     start_run,
@@ -72,6 +74,22 @@ def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(run, "run_status", lambda *_: "running")
     with pytest.raises(FederationError, match="run 5 is not over after 0 s"):
         wait_for_run(tmp_path, "5", 0.05)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "status", "certain"),
+    [(True, "", True), (False, "finished:failed", True), (False, "running", False)],
+)
+def test_a_run_is_over_or_it_is_said_that_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool, status: str, certain: bool
+) -> None:
+    answers = {
+        "stop": {"success": stopped, "error-message": "Run 5 couldn't be stopped."},
+        "list": {"runs": [{"status": status}]},
+    }
+    monkeypatch.setattr(run, "_flwr", lambda _home, command, *_: answers[command])
+    with nullcontext() if certain else pytest.raises(FederationError, match="run 5 cannot be stopped: Run 5 couldn't"):
+        end_run(tmp_path, "5")
 
 
 def test_an_unknown_run_and_a_stuck_command_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 
 from building_clients import secure_stages
 from building_clients.client_app import app
@@ -75,6 +75,7 @@ class Community:
         strategy = SecureFedAvg(
             settings,
             SHAPES,
+            1000,
             lambda _, outcome: self.outcomes.append(outcome),
             lambda found: list(found.get_node_ids()),
             grid.sender_of,
@@ -210,6 +211,22 @@ def test_a_false_share_ends_the_round_instead_of_spoiling_the_model(monkeypatch:
     assert "secure aggregation:" in community.outcomes[0].dropped[0].reason
 
 
+@pytest.mark.parametrize("shares", [None, MetricRecord({"1": 1}), ConfigRecord({"x": b"1"}), ConfigRecord()])
+def test_an_unmasking_that_cannot_be_read_is_left_out(monkeypatch: pytest.MonkeyPatch, shares: Any) -> None:
+    community = Community(monkeypatch, 4)
+    nodes = list(community.trained)
+
+    def meddle(message: Message, node: int) -> Message:
+        if message.metadata.message_type != "query.unmask" or node != nodes[0]:
+            return community.really(message)
+        content = RecordDict({"building": ConfigRecord()} if shares is None else {"shares": shares})
+        return Message(content=content, reply_to=message)
+
+    community._meddle = meddle
+    community.assert_average_of(community.play(), nodes)
+    assert community.outcomes[0].dropped[0].reason.startswith("query.unmask: ")
+
+
 def test_an_update_too_large_to_hide_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     community = Community(monkeypatch, 4)
     nodes = list(community.trained)
@@ -220,13 +237,39 @@ def test_an_update_too_large_to_hide_is_left_out(monkeypatch: pytest.MonkeyPatch
 
 def test_central_privacy_adds_its_noise_to_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
     community = Community(monkeypatch, 5)
-    found = community.play(privacy="central", clip_norm=1e6, noise_multiplier=1e-9)
+    found = community.play(privacy="central", clip_norm=0.1, noise_multiplier=0.01)
     community_mean = [np.mean([w[i] for w in community.trained.values()], axis=0) for i in range(len(SHAPES))]
     assert found is not None
-    deviation = 1e6 * 1e-9 / 5
+    deviation = 0.1 * 0.01 / 5
     error = np.concatenate([(a - b).reshape(-1) for a, b in zip(found, community_mean, strict=True)])
     assert 0.5 * deviation < error.std() < 2 * deviation
     assert community.outcomes[0].num_examples == 5
+
+
+def test_more_windows_than_there_can_be_end_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    community = Community(monkeypatch, 3)
+    community.counts[next(iter(community.trained))] = 5000
+    assert community.play() is None
+    assert "but each has 1000 at most" in community.outcomes[0].dropped[0].reason
+
+
+def test_an_absurd_sum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    community = Community(monkeypatch, 3)
+    community.trained = {node: [array + 60 for array in community.start] for node in community.trained}
+    assert community.play() is None
+    assert "the next model is refused" in community.outcomes[0].dropped[0].reason
+
+
+@pytest.mark.parametrize("aggregation", ["median", "trimmed_mean"])
+def test_central_noise_is_for_means_alone(aggregation: Any) -> None:
+    with pytest.raises(ValueError, match=r"hides nobody in a .*; choose aggregation = .fedavg."):
+        LearningConfig(privacy="central", aggregation=aggregation)
+    LearningConfig(privacy="local", aggregation=aggregation, server_momentum=0.5)
+
+
+def test_noise_that_hides_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="noise_multiplier"):
+        LearningConfig(privacy="central", noise_multiplier=5e-4)
 
 
 def test_a_median_of_hidden_updates_is_refused() -> None:

@@ -17,7 +17,7 @@ from building_clients.differential_privacy import epsilon_spent
 from building_clients.wire import packed, unpacked
 from fl_server import grid as grid_module
 from fl_server import server_app
-from fl_server.checkpoint import CheckpointError, load_checkpoint
+from fl_server.checkpoint import FILE, CheckpointError, load_checkpoint
 from fl_server.grid import AttentiveGrid
 from fl_server.report import RoundReport
 from fl_server.server_app import RunError
@@ -47,9 +47,9 @@ def run(grid: FakeGrid, **changes: Any) -> None:
 
 
 def trained(message: Message, **changes: Any) -> Message:
-    """A building that adds its number to every weight."""
+    """A building that adds a hundredth of its number to every weight."""
     node = message.metadata.dst_node_id
-    arrays = [array + np.float32(node) for array in unpacked(message.content.array_records["arrays"])]
+    arrays = [array + np.float32(node / 100) for array in unpacked(message.content.array_records["arrays"])]
     if message.metadata.message_type == "evaluate":
         return Message(content=RecordDict({"metrics": MetricRecord({"num-examples": 1})}), reply_to=message)
     losses = {"num-examples": 10 * node, "train_loss": 0.3, "loss_before": 0.1 * node, "loss_after": 0.2}
@@ -106,7 +106,7 @@ def test_the_released_model_is_the_average_of_the_last_round() -> None:
     run(grid)
     first, final = (unpacked(grid.sent[index].content.array_records["arrays"]) for index in (0, -1))
     for before, after in zip(first, final, strict=True):
-        np.testing.assert_allclose(after - before, 2 * (1 * 10 + 3 * 30) / 40, rtol=1e-4)
+        np.testing.assert_allclose(after - before, 0.02 * (1 * 10 + 3 * 30) / 40, rtol=1e-3)
 
 
 def test_settings_travel_in_the_message() -> None:
@@ -249,7 +249,47 @@ def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
 def test_what_privacy_has_cost_is_reported_and_adds_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reports: list[RoundReport] = []
     monkeypatch.setattr(server_app, "send_report", lambda _url, report: reports.append(report))
-    for _ in range(2):
-        run(FakeGrid([1, 2], trained), privacy="central", noise_multiplier=4.0, checkpoint_dir=str(tmp_path))
+    for noise in (2.0, 4.0):
+        run(FakeGrid([1, 2], trained), privacy="central", noise_multiplier=noise, checkpoint_dir=str(tmp_path))
     spent = [report.epsilon for report in reports]
-    assert spent == [pytest.approx(epsilon_spent(4.0, releases, 1e-3)) for releases in (1, 2, 3, 4)]
+    # a release with noise 2 costs as much as four with noise 4
+    assert spent == [pytest.approx(epsilon_spent(4.0, releases, 1e-3)) for releases in (4, 8, 9, 10)]
+
+
+def test_privacy_does_not_begin_on_a_model_trained_without_noise(tmp_path: Path) -> None:
+    run(FakeGrid([1, 2], trained), checkpoint_dir=str(tmp_path))
+    with pytest.raises(CheckpointError, match=r"trained without noise.* start afresh with .* --fresh"):
+        run(FakeGrid([1, 2], trained), privacy="local", checkpoint_dir=str(tmp_path))
+    run(FakeGrid([1, 2], trained), privacy="local", checkpoint_dir=str(tmp_path), start="fresh")
+
+
+@pytest.mark.parametrize("noise", [0.01, 1e6])
+def test_the_cost_of_any_noise_can_be_reported(monkeypatch: pytest.MonkeyPatch, noise: float) -> None:
+    reports: list[RoundReport] = []
+    monkeypatch.setattr(server_app, "send_report", lambda _url, report: reports.append(report))
+    run(FakeGrid([1, 2], trained), privacy="central", noise_multiplier=noise, clip_norm=0.01)
+    assert [report.epsilon is not None for report in reports] == [True, True]
+
+
+def test_a_round_that_went_well_counts_after_a_resume(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def good_then_killed(message: Message) -> Message:
+        if message.content.config_records["config"].get("server-round") == 2:
+            raise Killed
+        return trained(message)
+
+    with pytest.raises(Killed):
+        run(FakeGrid([1, 2], good_then_killed), checkpoint_dir=str(tmp_path))
+    resumed = FakeGrid([1, 2], lambda message: trained(message, **{"num-examples": 0}))
+    run(resumed, checkpoint_dir=str(tmp_path), start="resume")
+    assert [m.metadata.message_type for m in resumed.sent] == ["train", "train", "evaluate", "evaluate"]
+
+
+def test_a_fresh_start_needs_no_sound_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        run(FakeGrid([1, 2], trained), checkpoint_dir=str(tmp_path))
+    run(FakeGrid([1, 2], trained), checkpoint_dir=str(tmp_path), start="fresh")
+    assert load_checkpoint(tmp_path, 24) is not None

@@ -5,16 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ConfigRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
 from building_clients.differential_privacy import norm_of
 from building_clients.settings import LearningConfig
 from building_clients.wire import packed, unpacked
+from fl_server import strategy as strategy_module
 from fl_server.report import Dropped, Participant, RoundOutcome
 from fl_server.strategy import BuildingFedAvg
 
 SHAPES: list[tuple[int, ...]] = [(2, 3), (4,)]
+WINDOWS = 2000
 Weights = list[np.ndarray]
 
 
@@ -24,11 +26,15 @@ class Rounds:
     def __init__(self, nodes: tuple[int, ...] = (), **config: Any) -> None:
         self.participants: list[Participant] = []
         self.dropped: list[Dropped] = []
+        self.loss: float | None = None
         self.nodes = list(nodes)
-        self.strategy = BuildingFedAvg(LearningConfig(**config), SHAPES, self._note, lambda _grid: self.nodes, _sender)
+        settings = LearningConfig(**config)
+        self.strategy = BuildingFedAvg(settings, SHAPES, WINDOWS, self._note, lambda _grid: self.nodes, _sender)
+        self.strategy._start = weights(0)
 
     def _note(self, _round: int, outcome: RoundOutcome) -> None:
         self.participants, self.dropped = list(outcome.participants), list(outcome.dropped)
+        self.loss = outcome.loss
 
 
 def _sender(message: Message) -> int:
@@ -99,6 +105,16 @@ def refused() -> Message:
     return message
 
 
+def with_record(name: str, record: Any) -> Message:
+    message = reply(9, weights(9))
+    message.content[name] = record
+    return message
+
+
+def with_array(stype: str, data: bytes) -> Message:
+    return with_record("arrays", ArrayRecord({"2x3,4": Array("float32", (10,), stype, data)}))
+
+
 def without_building() -> Message:
     message = reply(9, weights(9))
     del message.content["building"]
@@ -116,8 +132,16 @@ def without_building() -> Message:
         (reply(9, weights(9), examples=0), "not a positive count"),
         (reply(9, weights(9), examples=-5), "not a positive count"),
         (reply(9, weights(9), examples=2.5), "not a positive count"),
-        (reply(9, weights(9), examples=10**18), "not a positive count"),
-        (reply(9, weights(9), loss_before=float("nan")), "not finite"),
+        (reply(9, weights(9), examples=WINDOWS + 1), "gives at most 2000 windows"),
+        (reply(9, weights(9), examples=2**53 - 1), "gives at most 2000 windows"),
+        (reply(9, weights(9), loss_before=float("nan")), "loss_before: not finite"),
+        (reply(9, weights(9), loss_before=1e308), "loss_before: not finite, or beyond 1e+06"),
+        (with_record("metrics", ConfigRecord({"num-examples": 10})), "not in the agreed form"),
+        (with_record("building", MetricRecord({"building-id": 9})), "not in the agreed form"),
+        (with_record("arrays", MetricRecord()), "not in the agreed form"),
+        (with_array("numpy.ndarray", b""), "not in the agreed form (EOFError"),
+        (with_array("numpy.ndarray", b"PK\x05\x06"), "not in the agreed form (BadZipFile"),
+        (with_array("pickle", b"x"), "not in the agreed form (TypeError"),
         (reply(9, weights(9), train_loss=[0.1, 0.2]), "not finite"),
         (reply(9, weights(9), extra=1.0), "extra"),
         (refused(), "2.0 days of history"),
@@ -188,6 +212,61 @@ def test_hundred_times_the_weights_are_left_out_and_named() -> None:
     assert [p.building_id for p in rounds.participants] == ["B0", "B1", "B2"]
 
 
+@pytest.mark.parametrize("privacy", ["none", "local"])
+def test_of_two_buildings_the_absurd_one_is_left_out(privacy: str) -> None:
+    rounds, start = Rounds(privacy=privacy, noise_multiplier=0.01), weights(1)
+    started(rounds, start)
+    sent = near(start, 2)
+    found = average(rounds, [reply(1, sent), reply(9, [100 * array for array in near(start, 5)])])
+    assert_average(found, [sent], [10])
+    assert [(d.building_id, "times the norm of the model" in d.reason) for d in rounds.dropped] == [("B9", True)]
+
+
+def test_honest_local_noise_is_not_absurd() -> None:
+    """Far larger than the model, but as large as it was asked for."""
+    rounds, start = Rounds(privacy="local", noise_multiplier=50.0), weights(1)
+    started(rounds, start)
+    assert average(rounds, [reply(1, near(start, 2, size=50.0)), reply(2, near(start, 3, size=50.0))]) is not None
+    assert rounds.dropped == []
+
+
+def test_central_privacy_chooses_nobody_by_what_is_in_the_update() -> None:
+    rounds, start = Rounds(privacy="central"), weights(1)
+    started(rounds, start)
+    loud = [100 * array for array in near(start, 5)]
+    average(rounds, [reply(9, loud), *(reply(node, near(start, node)) for node in (2, 3, 4))])
+    assert (len(rounds.participants), rounds.dropped) == (4, [])
+
+
+def test_an_absurd_next_model_is_refused_and_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds, start = Rounds(server_momentum=0.5), weights(1)
+    started(rounds, start)
+    average(rounds, [reply(1, near(start, 2))])
+    velocity = rounds.strategy.server.velocity
+    monkeypatch.setattr(strategy_module, "aggregate", lambda *_: [array * 1e20 for array in start])
+    assert average(rounds, [reply(1, near(start, 2))]) is None
+    assert [(d.building_id, "the next model is refused" in d.reason) for d in rounds.dropped] == [("all", True)]
+    assert (rounds.participants, rounds.strategy.successful_rounds) == ([], 1)
+    assert rounds.strategy.server.velocity is velocity
+
+
+@pytest.mark.parametrize("privacy", ["central", "local"])
+def test_with_privacy_no_buildings_losses_are_reported(privacy: str) -> None:
+    rounds = Rounds(privacy=privacy)
+    average(rounds, [reply(1, weights(0)), reply(2, weights(0))])
+    assert [(p.num_examples, p.train_loss, p.loss_before) for p in rounds.participants] == [(10, None, None)] * 2
+    assert rounds.loss == pytest.approx(0.4)
+
+
+def test_who_does_not_answer_the_release_is_known() -> None:
+    rounds, grid = Rounds(), NoGrid()
+    fake: Grid = grid  # type: ignore[assignment]  # the one method that is used
+    rounds.strategy.release(packed(weights(1)), ConfigRecord(), fake)
+    content = RecordDict({"metrics": MetricRecord({"in-use": 1}), "building": ConfigRecord({"building-id": "B1"})})
+    refused = rounds.strategy.refusals([Message(content=content, reply_to=asked(1))])
+    assert [(who, "no answer" in why) for who, why in refused] == [("node 2", True)]
+
+
 def test_a_median_ignores_sample_counts() -> None:
     rounds = Rounds(aggregation="median")
     sent = [weights(seed) for seed in (1, 2, 3)]
@@ -208,11 +287,11 @@ def test_momentum_carries_on() -> None:
 
 
 def test_the_server_clips_whoever_does_not() -> None:
-    rounds, start = Rounds(privacy="central", clip_norm=0.5, noise_multiplier=1e-9), weights(1)
+    rounds, start = Rounds(privacy="central", clip_norm=0.5, noise_multiplier=0.01), weights(1)
     started(rounds, start)
     found = average(rounds, [reply(1, near(start, 2, size=3.0), 1000)])
     assert found is not None
-    assert norm_of([new - old for new, old in zip(found, start, strict=True)]) == pytest.approx(0.5, rel=1e-3)
+    assert norm_of([new - old for new, old in zip(found, start, strict=True)]) == pytest.approx(0.5, rel=0.1)
 
 
 def test_central_noise_is_as_large_as_promised() -> None:

@@ -219,6 +219,8 @@ def test_each_fault_is_found() -> None:
     assert (zero.zero_share, zero.verdict) == (400 / 720, "poor")
     flat = examine(damaged(np.where(np.arange(720) < 72, 0.4, load), pv), 48.1, 11.6)
     assert (flat.flat_share, flat.verdict) == (0.1, "look")
+    stuck = examine(damaged(load, np.where(np.arange(720) < 180, 1.2, pv)), None, None)
+    assert (stuck.flat_share, stuck.verdict) == (0.25, "poor")
     spikes = examine(damaged(np.where(np.arange(720) % 100 == 0, 40.0, load), pv), 48.1, 11.6)
     assert (spikes.outlier_share, spikes.verdict) == (8 / 720, "look")
     shifted = examine(damaged(load, np.roll(pv, 12)), 48.1, 11.6)
