@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.forecasting.evaluation import PARTS, Wanted, evaluate, jobs
-from benchmarks.forecasting.homes import EvaluationError, homes_in
+from benchmarks.forecasting.homes import EvaluationError
 from benchmarks.forecasting.learning import Plan
-from benchmarks.forecasting.report import markdown, write_report
+from benchmarks.forecasting.report import create_folder, markdown, write_report
+from benchmarks.forecasting.selection import homes_in
 from building_clients.settings import LearningConfig
 from cli.tables import table_console
 from simulation.settings import known_timezone
@@ -39,14 +40,16 @@ class EvaluateOptions:
 
 def run_evaluation(options: EvaluateOptions) -> None:
     """Train and score everything; prints the report. Raises EvaluationError or ReplayError before training."""
-    homes = homes_in(options.data, wanted_homes(options.homes), _timezone(options.timezone))
+    chosen = homes_in(options.data, wanted_homes(options.homes), _timezone(options.timezone))
     config = LearningConfig(rounds=options.rounds, local_steps=ROUND_STEPS, seed=options.seed)
     wanted = Wanted(Plan(config), _parts(options.without))
+    create_folder(options.out)
+    print("".join(f"left out: {name}: {reason}\n" for name, reason in chosen.left_out.items()), end="")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=table_console()) as progress:
-        task = progress.add_task("arms", total=jobs(homes, wanted))
-        record = evaluate(homes, wanted, lambda part: progress.update(task, advance=1, description=part))
-        progress.update(task, completed=jobs(homes, wanted), description="done")
+        task = progress.add_task("arms", total=jobs(chosen.homes, wanted))
+        record = evaluate(chosen, wanted, lambda part: progress.update(task, advance=1, description=part))
+        progress.update(task, completed=jobs(chosen.homes, wanted), description="done")
     files = write_report(record, options.out)
     print(markdown(record))
     print("\n".join(f"wrote {file}" for file in files))
@@ -70,13 +73,19 @@ def wanted_homes(text: str | None) -> list[str] | None:
     found: list[str] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if dash and first.isdigit() and last.isdigit():
-            found += [str(number) for number in range(int(first), int(last) + 1)]
+        if dash and first.isdecimal() and last.isdecimal():
+            found += _range(int(first), int(last))
         elif part.strip():
             found.append(part.strip())
     if not found or len(set(found)) < len(found):
         raise EvaluationError(f"--homes {text!r}: give names or numbers once each, such as 1-3,7")
     return found
+
+
+def _range(first: int, last: int) -> list[str]:
+    if last < first:
+        raise EvaluationError(f"--homes {first}-{last}: the range runs backwards; write {last}-{first}")
+    return [str(number) for number in range(first, last + 1)]
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -48,6 +48,8 @@ class Recording:
 def read_recording(path: Path, zone: str) -> Recording:
     """One home; `zone` is that of times without offset. Raises ReplayError naming line, column, value and fix."""
     table = read_table(path)
+    if not len(table.columns):
+        raise ReplayError(f"{path}: is empty; the first line names the columns {', '.join(COLUMNS)}")
     time = UTC_COLUMN if UTC_COLUMN in table else LOCAL
     missing = [column for column in (time, LOAD, SOLAR) if column not in table]
     if missing:
@@ -55,6 +57,9 @@ def read_recording(path: Path, zone: str) -> Recording:
             f"{path}: line 1: column {missing[0]} is missing; the columns are {', '.join(COLUMNS)}. "
             "Files in other forms can be brought into this one with ./microgrid import"
         )
+    twice = [column for column in (time, LOAD, SOLAR) if list(table.columns).count(column) > 1]
+    if twice:
+        raise ReplayError(f"{path}: line 1: column {twice[0]} is there twice; remove or rename one of them")
     starts = _times(path, table[time], time)
     load_kwh, pv_kwh = (_energy(path, table[column], column) for column in (LOAD, SOLAR))
     if len(table) < 2:

@@ -35,7 +35,7 @@ def steps_of(home: Home) -> np.ndarray:
 
 def outcome_of(home: Home, predictor: Predictor) -> Outcome:
     """A baseline's forecasts of the test part, their intervals corrected by what was known then, and what came."""
-    ends, steps = np.concatenate([home.validation, home.test]), steps_of(home)
+    ends, steps = np.concatenate([home.observed, home.test]), steps_of(home)
     quantiles, probability, target, scale = [], [], [], []
     for batch in _batches(home, ends):
         found, chance = predictor.predict(batch)
@@ -52,7 +52,7 @@ def outcome_of(home: Home, predictor: Predictor) -> Outcome:
 
 def live_outcome_of(home: Home, predictor: Predictor) -> Outcome:
     """Forecasts of the test part with all corrections that a building makes, anew each day, and what came."""
-    ends, steps, day = np.concatenate([home.validation, home.test]), steps_of(home), home.slots.per_day
+    ends, steps, day = np.concatenate([home.observed, home.test]), steps_of(home), home.slots.per_day
     parts = [raw_forecasts(predictor, batch) for batch in _batches(home, ends)]
     raw = Raw(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(Raw)))
     quantiles, probability = [], []

@@ -41,8 +41,8 @@ def calibrated(
 ) -> np.ndarray:
     """Quantiles (n, h, 3) from `test_start` on, corrected each day by the errors of the weeks before.
 
-    All arguments begin with the validation part and are in each sample's own scale; what is corrected at `end` comes
-    from forecasts whose last target was over then.
+    All arguments begin with the part before the test and are in each sample's own scale; what is corrected at `end`
+    comes from forecasts whose last target was over then.
     """
     result = quantiles.copy()
     for day_start in range(test_start, int(ends[-1]) + 1, per_day):

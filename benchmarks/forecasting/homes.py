@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -13,13 +11,13 @@ from building_clients.slots import SlotMeans
 from building_clients.windows import Series
 from simulation.data_quality import DataQuality, examine
 from simulation.errors import MicrogridError
-from simulation.recording import HOUR, Recording, read_recording
-from simulation.replay import recordings_in
+from simulation.recording import HOUR, LOAD, SOLAR, Recording
 
 TRAIN_SHARE, VALIDATION_SHARE = 0.7, 0.1
 MIN_DAYS = 60
 """Shorter recordings leave too little to test on."""
-FINEST_MINUTES = 15
+SLOT_MINUTES = (15, 20, 30, 60)
+"""Slots that forecasts can be made for, the finest first [min]"""
 
 
 class EvaluationError(MicrogridError):
@@ -36,8 +34,8 @@ class Home:
     """The whole recording."""
     quality: DataQuality
     """What is wrong with it."""
-    measured: np.ndarray
-    """False where a gap was filled; shape (slots,)"""
+    learns_until: int | None = None
+    """First slot that nothing is learned from, where that is earlier than the test part."""
 
     @cached_property
     def series(self) -> Series:
@@ -47,19 +45,28 @@ class Home:
     @property
     def train_stop(self) -> int:
         """First slot after the training part."""
-        return int(len(self.slots) * TRAIN_SHARE)
+        if self.learns_until is None:
+            return int(len(self.slots) * TRAIN_SHARE)
+        return int(self.learns_until * TRAIN_SHARE / (TRAIN_SHARE + VALIDATION_SHARE))
+
+    @property
+    def learn_stop(self) -> int:
+        """First slot after the validation part."""
+        return self.test_start if self.learns_until is None else self.learns_until
 
     @property
     def test_start(self) -> int:
         """First slot of the test part."""
         return int(len(self.slots) * (TRAIN_SHARE + VALIDATION_SHARE))
 
+    def learning_until(self, slot: int) -> Home:
+        """The same home, with training and validation over before `slot`; its test part stays."""
+        return self if slot >= self.test_start else replace(self, learns_until=max(0, slot))
+
     @cached_property
     def ends(self) -> np.ndarray:
-        """Slots at which samples end whose newest slot and whose whole target were measured, not filled in."""
-        ends, day = self.series.ends(), self.slots.per_day
-        gaps = np.concatenate([[0], np.cumsum(~self.measured)])
-        return np.asarray(ends[gaps[ends + day] == gaps[ends - 1]])
+        """Slots at which samples with a measured target end."""
+        return self.series.ends()
 
     @cached_property
     def training(self) -> np.ndarray:
@@ -69,6 +76,11 @@ class Home:
     @cached_property
     def validation(self) -> np.ndarray:
         """The same for validation."""
+        return self.observed[self.observed + self.slots.per_day <= self.learn_stop]
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """Those between training and test: the home's own past, by which its forecasts are corrected."""
         return self.ends[(self.ends >= self.train_stop) & (self.ends + self.slots.per_day <= self.test_start)]
 
     @cached_property
@@ -77,47 +89,34 @@ class Home:
         return self.ends[self.ends >= self.test_start]
 
 
-def homes_in(folder: Path, wanted: Sequence[str] | None, zone: str) -> list[Home]:
-    """The homes of a folder in the documented format. Raises ReplayError or EvaluationError naming file and fix."""
-    files = recordings_in(folder)
-    if wanted is not None:
-        names = {file.stem: file for file in files}
-        files = [_file_of(name, names) for name in wanted]
-    return [_home(read_recording(file, zone)) for file in files]
-
-
-def _file_of(wanted: str, files: dict[str, Path]) -> Path:
-    """By the name of the file, or by its number: `3` and `03` find building_03."""
-    if wanted in files:
-        return files[wanted]
-    numbered = [file for name, file in files.items() if wanted.isdigit() and _number(name) == int(wanted)]
-    if len(numbered) != 1:
-        raise EvaluationError(f"--homes {wanted}: no such home; there are {', '.join(files)}")
-    return numbered[0]
-
-
-def _number(name: str) -> int | None:
-    digits = name.rpartition("_")[2]
-    return int(digits) if digits.isdigit() else None
-
-
-def _home(recording: Recording) -> Home:
-    minutes = round(recording.interval / HOUR * 60)
-    slots, measured = _slots(recording, max(FINEST_MINUTES, minutes))
-    home = Home(recording.path.stem, slots, examine(recording, None, None), measured)
-    if slots.days < MIN_DAYS or not min(len(home.training), len(home.validation), len(home.test)):
+def home_of(recording: Recording) -> Home:
+    """One home, cut by time. Raises EvaluationError naming the file where too little was measured."""
+    slots = _slots(recording)
+    home = Home(recording.path.stem, slots, examine(recording, None, None))
+    if slots.days < MIN_DAYS or not has_all_parts(home):
         raise EvaluationError(
-            f"{recording.path.name}: {slots.days:.0f} days, {measured.mean():.0%} of them measured, are too few for "
+            f"{recording.path}: {slots.days:.0f} days, {slots.measured.mean():.0%} of them measured, are too few for "
             f"training, validation and test; an evaluation needs at least {MIN_DAYS} with few gaps"
         )
     return home
 
 
-def _slots(recording: Recording, slot_minutes: int) -> tuple[SlotMeans, np.ndarray]:
-    """Whole slots from the first complete day on, gaps filled from the day before, and which were measured."""
+def has_all_parts(home: Home) -> bool:
+    """Whether there is a sample to train on, one to validate and one to test."""
+    return min(len(home.training), len(home.validation), len(home.test)) > 0
+
+
+def slot_minutes_of(interval_minutes: int) -> int | None:
+    """The finest slot that whole intervals fill [min]; None where there is none."""
+    return next((slot for slot in SLOT_MINUTES if slot % interval_minutes == 0), None)
+
+
+def _slots(recording: Recording) -> SlotMeans:
+    """Whole slots from the first complete day on, gaps filled from the day before."""
     minutes = round(recording.interval / HOUR * 60)
-    if 60 % slot_minutes or slot_minutes % minutes:
-        raise EvaluationError(f"{recording.path.name}: intervals of {minutes} minutes do not divide an hour")
+    slot_minutes = slot_minutes_of(minutes)
+    if slot_minutes is None:
+        raise EvaluationError(f"{recording.path}: intervals of {minutes} minutes are too long; an hour is the longest")
     size, per_day = slot_minutes // minutes, 24 * 60 // slot_minutes
     offset = int(recording.start.timestamp()) // 60
     skipped = -offset % slot_minutes // minutes
@@ -125,18 +124,24 @@ def _slots(recording: Recording, slot_minutes: int) -> tuple[SlotMeans, np.ndarr
     whole, shape = slice(skipped, skipped + count * size), (count, size)
     load, pv = (part[whole].reshape(shape).mean(axis=1) for part in (recording.load_kw, recording.pv_kw))
     measured = ~np.isnan(load + pv)
-    start = _first_whole_day(measured, per_day, recording.path.name)
+    start = _first_whole_day(measured, per_day)
+    if start is None:
+        raise EvaluationError(f"{recording.path}: {_gaps(load, pv)}")
     first_slot = (offset + skipped * minutes) // slot_minutes + start
-    return SlotMeans(first_slot, per_day, filled(load[start:], per_day), filled(pv[start:], per_day)), measured[start:]
+    load, pv = (filled(power[start:], per_day) for power in (load, pv))
+    return SlotMeans(first_slot, per_day, load, pv, measured[start:])
 
 
-def _first_whole_day(measured: np.ndarray, per_day: int, name: str) -> int:
-    """The first slot after which a whole day was measured. Raises EvaluationError."""
+def _first_whole_day(measured: np.ndarray, per_day: int) -> int | None:
+    """The first slot after which a whole day was measured."""
     known = np.concatenate([[0], np.cumsum(measured)])
     whole = np.flatnonzero(known[per_day:] - known[:-per_day] == per_day)
-    if not len(whole):
-        raise EvaluationError(f"{name}: no day without a gap; there is nothing to learn from")
-    return int(whole[0])
+    return int(whole[0]) if len(whole) else None
+
+
+def _gaps(load: np.ndarray, pv: np.ndarray) -> str:
+    shares = ", ".join(f"{np.isnan(part).mean():.0%} of {name}" for name, part in ((LOAD, load), (SOLAR, pv)))
+    return f"no day without a gap ({shares} missing), so there is nothing to learn from or to score"
 
 
 def filled(values: np.ndarray, per_day: int) -> np.ndarray:

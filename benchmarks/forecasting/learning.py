@@ -86,12 +86,21 @@ def _seed(server_round: int, index: int) -> int:
 def _average(
     start: Weights, updates: list[Weights], sources: Sequence[Source], plan: Plan, server_round: int
 ) -> Weights:
+    """As the server does: without updates that are not finite; where none is left, the weights stay."""
+    pairs = [pair for pair in zip(updates, sources, strict=True) if _finite(pair[0])]
+    if not pairs:
+        return start
+    finite = [update for update, _ in pairs]
     if plan.clip_norm:
-        return _private_average(start, updates, plan, server_round)
-    gone = absurd(start, updates) if plan.drop_absurd else {}
-    kept = [update for index, update in enumerate(updates) if index not in gone]
-    counts = [len(source.ends) for index, source in enumerate(sources) if index not in gone]
-    return aggregate(kept, counts, plan.aggregation, TRIM_SHARE)
+        return _private_average(start, finite, plan, server_round)
+    gone = absurd(start, finite) if plan.drop_absurd else {}
+    kept = [pair for index, pair in enumerate(pairs) if index not in gone]
+    counts = [len(source.ends) for _, source in kept]
+    return aggregate([update for update, _ in kept], counts, plan.aggregation, TRIM_SHARE)
+
+
+def _finite(update: Weights) -> bool:
+    return all(bool(np.isfinite(array).all()) for array in update)
 
 
 def _private_average(start: Weights, updates: list[Weights], plan: Plan, server_round: int) -> Weights:

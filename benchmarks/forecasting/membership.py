@@ -9,19 +9,56 @@ those of the seasonal base, because some windows are hard for every model (arXiv
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from benchmarks.forecasting.cold_start import Fold
+from benchmarks.forecasting.arms import outcome_of
+from benchmarks.forecasting.cold_start import Fold, leave_out
 from benchmarks.forecasting.homes import Home
+from benchmarks.forecasting.learning import OnStep, Plan
 from benchmarks.forecasting.metrics import auc
+from benchmarks.forecasting.workers import TrainingPool
 from building_clients.architecture import Weights
 from building_clients.calibration import Predictor, SeasonalModel
+from building_clients.differential_privacy import epsilon_spent
 from building_clients.inference import OnnxModel
 from building_clients.scoring import pinball
 
 WINDOWS = 500
 """Windows of each home that the attacker tries [1]"""
+CLIP_NORM, NOISE, DELTA = 1.0, 1.0, 1e-3
+"""Differential privacy of the attacked model; delta is below one over the number of homes."""
+
+
+def privacy(
+    homes: Sequence[Home], folds: Sequence[Fold], plan: Plan, pool: TrainingPool, step: OnStep
+) -> dict[str, Any]:
+    """The attack's success on plain and on differentially private models, with what privacy costs."""
+    private = replace(plan, clip_norm=CLIP_NORM, noise_multiplier=NOISE)
+    hidden = leave_out(homes, pool, private, step)
+    return {
+        "plain": {"epsilon": None, "mae_kw": _fold_error(folds), **membership(folds)},
+        "central_dp": {
+            "epsilon": round(epsilon_spent(NOISE, plan.config.rounds, DELTA), 3),
+            "delta": DELTA,
+            "clip_norm": CLIP_NORM,
+            "noise_multiplier": NOISE,
+            "mae_kw": _fold_error(hidden),
+            **membership(hidden),
+        },
+    }
+
+
+def _fold_error(folds: Sequence[Fold]) -> float:
+    """Mean error of homes that did not take part, over all reported horizons [kW]"""
+    found = [
+        outcome_of(home, OnnxModel(fold.weights, home.slots.per_day)).error_kw.mean()
+        for fold in folds
+        for home in fold.absent
+    ]
+    return round(float(np.mean(found)), 5)
 
 
 def membership(folds: Sequence[Fold]) -> dict[str, float]:

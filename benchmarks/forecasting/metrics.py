@@ -11,6 +11,8 @@ from building_clients.scoring import pinball
 ECE_BINS = 10
 BLOCK_DAYS = 7
 """Errors of one week belong together: the bootstrap draws whole weeks (Kuensch 1989)."""
+MIN_BLOCKS = 4
+"""Fewer weeks than this tell nothing about how much weeks differ [1]"""
 RESAMPLES = 2000
 SEED = 7
 
@@ -92,20 +94,31 @@ def pooled_calibration_error(outcomes: list[Outcome]) -> np.ndarray:
     return np.array([calibration_error(probability[:, step], deficit[:, step]) for step in range(deficit.shape[1])])
 
 
-def paired_difference(ours: list[np.ndarray], theirs: list[np.ndarray], per_day: int) -> dict[str, float]:
-    """Relative difference of the errors of all homes, with its 95 % interval; each array has shape (n,) [kW].
+def paired_difference(
+    ours: list[np.ndarray], theirs: list[np.ndarray], slots: list[np.ndarray], per_day: int
+) -> dict[str, float | None]:
+    """Relative difference of the homes' mean errors, with its 95 % interval; each array has shape (n,) [kW].
 
-    Whole weeks are drawn with replacement, the same for all homes, because a heat wave hits all of them.
+    `slots` says when each error's forecast was made, on one count for all homes. Calendar weeks are drawn with
+    replacement, the same for all homes, because a heat wave hits all of them; a home is in the weeks that it has.
     """
-    blocks = max(1, min(len(errors) for errors in ours) // (BLOCK_DAYS * per_day))
-    sums = np.stack([_block_sums(side, blocks) for side in (ours, theirs)])
-    drawn = np.random.default_rng(SEED).integers(0, blocks, (RESAMPLES, blocks))
-    resampled = sums[:, drawn].sum(axis=2)
-    low, high = np.quantile(resampled[0] / resampled[1] - 1, (0.025, 0.975))
-    return {"mean": float(sums[0].sum() / sums[1].sum() - 1), "low": float(low), "high": float(high)}
+    means = [sum(errors.mean() for errors in side) for side in (ours, theirs)]
+    result: dict[str, float | None] = {"mean": float(means[0] / means[1] - 1), "low": None, "high": None}
+    if len(np.unique(np.concatenate(slots))) >= MIN_BLOCKS * BLOCK_DAYS * per_day:
+        low, high = np.quantile(_resampled(ours, theirs, slots, BLOCK_DAYS * per_day), (0.025, 0.975))
+        result |= {"low": float(low), "high": float(high)}
+    return result
 
 
-def _block_sums(errors: list[np.ndarray], blocks: int) -> np.ndarray:
-    """Sum over the homes of each home's mean error in each block; shape (blocks,)"""
-    sums = [[part.sum() / len(home) for part in np.array_split(home, blocks)] for home in errors]
-    return np.asarray(np.sum(sums, axis=0))
+def _resampled(ours: list[np.ndarray], theirs: list[np.ndarray], slots: list[np.ndarray], block: int) -> np.ndarray:
+    """Relative differences, shape (RESAMPLES,); a home none of whose weeks is drawn is in neither mean."""
+    weeks, index = np.unique(np.concatenate(slots) // block, return_inverse=True)
+    week_of = np.split(index, np.cumsum([len(home) for home in slots])[:-1])
+    times = np.random.default_rng(SEED).multinomial(len(weeks), np.full(len(weeks), 1 / len(weeks)), RESAMPLES)
+    counts = times @ np.stack([np.bincount(home, minlength=len(weeks)) for home in week_of], axis=1)
+    sums = [
+        times @ np.stack([np.bincount(*pair, len(weeks)) for pair in zip(week_of, side, strict=True)], axis=1)
+        for side in (ours, theirs)
+    ]
+    own, other = ((part / np.maximum(counts, 1)).sum(axis=1) for part in sums)
+    return np.asarray(own / other - 1)

@@ -1,32 +1,46 @@
-"""The evaluation's record as Markdown and as pictures."""
+"""The evaluation's record as Markdown, as JSON and as pictures."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
 
+from benchmarks.forecasting.homes import EvaluationError
+from benchmarks.forecasting.plots import draw
+from benchmarks.forecasting.tables import Record, interval, number, pair, percent, table
 from simulation.files import write_atomically
 
 SCORES = (
-    ("skill", "skill"),
-    ("mae_kw", "MAE kW"),
-    ("rmse_kw", "RMSE kW"),
-    ("pinball_kw", "pinball kW"),
-    ("coverage", "coverage"),
-    ("brier", "Brier"),
-    ("auc", "AUC"),
-    ("ece", "ECE by home"),
-    ("ece_pooled", "ECE of all"),
+    ("skill", "skill [1]"),
+    ("mae_kw", "MAE [kW]"),
+    ("rmse_kw", "RMSE [kW]"),
+    ("pinball_kw", "pinball [kW]"),
+    ("coverage", "coverage [1]"),
+    ("brier", "Brier [1]"),
+    ("auc", "AUC [1]"),
+    ("ece", "ECE by home [1]"),
 )
-Record = dict[str, Any]
+POOLED = ("ece_pooled", "ECE of all [1]")
+"""A mean alone: all homes' samples make one number."""
+OF_A_HOME = (("skill", "skill [1]"), ("brier", "Brier [1]"), ("coverage", "coverage [1]"))
+PRIVACY_COLUMNS = ("auc", "window_advantage", "home_advantage", "mae_kw")
+
+
+def create_folder(out: Path) -> None:
+    """Make sure that a report can be written there, before the training. Raises EvaluationError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise EvaluationError(f"--out {out}: cannot be written to ({error.strerror}); name another folder") from error
 
 
 def write_report(record: Record, out: Path) -> list[Path]:
     """`results.json`, `report.md` and the plots in `out`; returns their paths."""
-    out.mkdir(parents=True, exist_ok=True)
-    files = {"results.json": json.dumps(record, indent=1), "report.md": markdown(record)}
+    files = {"results.json": json.dumps(record, indent=1, allow_nan=False), "report.md": markdown(record)}
     for name, text in files.items():
         write_atomically(out / name, text.encode())
     return [out / "report.md", out / "results.json", *draw(record, out)]
@@ -34,117 +48,123 @@ def write_report(record: Record, out: Path) -> list[Path]:
 
 def markdown(record: Record) -> str:
     """The tables."""
-    hours = record["horizons_h"]
-    ends = [0, len(hours) - 1]
-    lines = ["# Forecasts of net load", "", _homes_line(record), ""]
-    lines += [f"Mean over {len(record['homes'])} homes; `1 h` is the next hour. Skill is against persistence.", ""]
-    lines += _table(
-        ["method", *(f"{label} {hours[end]} h" for _, label in SCORES for end in ends)],
+    lines = ["# Forecasts of net load", "", *_homes(record), "", *_methods(record), *_differences(record)]
+    lines += [*_by_home(record), *_robustness(record), *_cold_start(record), *_privacy(record)]
+    return "\n".join(lines) + "\n"
+
+
+def _homes(record: Record) -> list[str]:
+    """Which homes take part in what."""
+    aside = [home["name"] for home in record["homes"] if not home["trains_with_the_others"]]
+    text = f"{len(record['homes'])} homes, 70 % training, 10 % validation, 20 % test, by time."
+    lines = [text + (f" Too poor to train with the others: {', '.join(aside)}." if aside else "")]
+    cut = [
+        f"{home['name']} ({home['learns_days']:g} of {home['days_before_test']:g} days)"
+        for home in record["homes"]
+        if home["learns_days"] < home["days_before_test"]
+    ]
+    if cut:
+        lines += ["", f"Learning stops where another home's test part begins: {', '.join(cut)}."]
+    for heading, reasons in (("Homes left out", record["left_out"]), ("Not done", record["skipped"])):
+        if reasons:
+            lines += ["", f"{heading}:", "", *(f"- {name}: {reason}" for name, reason in reasons.items())]
+    return lines
+
+
+def _methods(record: Record) -> list[str]:
+    """Mean and median over the homes."""
+    text = f"Mean over {len(record['homes'])} homes; `1 h` is the next hour. Skill is that of the mean MAE"
+    lines = [f"{text} against persistence's:", "", *_scores(record, "mean", (*SCORES, POOLED))]
+    return [*lines, "", "Median of the homes' own scores:", "", *_scores(record, "median", SCORES)]
+
+
+def _scores(record: Record, kind: str, scores: Sequence[tuple[str, str]]) -> list[str]:
+    ends = [(0, record["horizons_h"][0]), (-1, record["horizons_h"][-1])]
+    return table(
+        ["method", *(f"{label} {hour} h" for _, label in scores for _, hour in ends)],
         [
-            [name, *(_number(found["mean"][score][end]) for score, _ in SCORES for end in ends)]
+            [name, *(number(found[kind][score][end]) for score, _ in scores for end, _ in ends)]
             for name, found in record["methods"].items()
         ],
     )
-    for ours, others in record["differences"].items():
-        lines += ["", f"MAE of `{ours}` against the others, with 95 % intervals (paired, whole weeks resampled):", ""]
-        lines += _table(
-            ["against", *(f"{hour} h" for hour in hours)],
-            [[name, *(_interval(one) for one in found)] for name, found in others.items()],
-        )
-    lines += ["", "MAE 1 h / 24 h of each home [kW]:", ""]
-    names = [home["name"] for home in record["homes"]]
-    lines += _table(
-        ["method", *names],
-        [
-            [method, *(_pair(found["homes"][name]["mae_kw"]) for name in names)]
-            for method, found in record["methods"].items()
-        ],
-    )
-    return "\n".join([*lines, *_extras(record)]) + "\n"
 
 
-def _homes_line(record: Record) -> str:
-    aside = [home["name"] for home in record["homes"] if not home["trains_with_the_others"]]
-    text = f"{len(record['homes'])} homes, 70 % training, 10 % validation, 20 % test, by time."
-    return text + (f" Too poor to train with the others: {', '.join(aside)}." if aside else "")
-
-
-def _extras(record: Record) -> list[str]:
+def _differences(record: Record) -> list[str]:
+    hours = record["horizons_h"]
     lines: list[str] = []
-    if "robustness" in record:
-        lines += ["", "What a bad home does to the good ones (mean of all horizons):", ""]
-        cases = record["robustness"]["cases"].items()
-        lines += _table(["case", "change of MAE"], [[name, f"{one['change']:+.2%}"] for name, one in cases])
-    for days, found in record.get("cold_start", {}).items():
-        against = " / ".join(f"{value:+.1%}" for value in found["federated_against_best_local"])
+    for ours, others in record["differences"].items():
         lines += [
             "",
-            f"Homes that did not take part, {days} days of history; `federated` has learned nothing there:",
+            f"MAE of `{ours}` against the others, with 95 % intervals (paired, calendar weeks resampled; none where "
+            "there are under four weeks):",
             "",
         ]
-        lines += _table(
-            ["method", *(f"MAE {hour} h kW" for hour in found["horizons_h"])],
-            [[name, *(_number(value) for value in values)] for name, values in found["mae_kw"].items()],
-        )
-        lines += ["", f"`federated` against the best of their own, `{found['best_local']}`: {against}."]
-    if "privacy" in record:
-        lines += ["", "Membership inference on the released model (advantage 0: no better than a coin):", ""]
-        lines += _table(
-            ["model", "epsilon", "AUC", "advantage, windows", "advantage, homes", "MAE of absent homes kW"],
-            [
-                [name, _number(one["epsilon"]), *(_number(one[key]) for key in PRIVACY_COLUMNS)]
-                for name, one in record["privacy"].items()
-            ],
+        lines += table(
+            ["against", *(f"{hour} h" for hour in hours)],
+            [[name, *(interval(one) for one in found)] for name, found in others.items()],
         )
     return lines
 
 
-PRIVACY_COLUMNS = ("auc", "window_advantage", "home_advantage", "mae_kw")
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)]
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _pair(values: Sequence[float | None]) -> str:
-    return f"{_number(values[0])} / {_number(values[-1])}"
-
-
-def _interval(one: dict[str, float]) -> str:
-    return f"{one['mean']:+.1%} ({one['low']:+.1%} to {one['high']:+.1%})"
-
-
-def draw(record: Record, out: Path) -> list[Path]:
-    """Skill by horizon, and coverage by home."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    hours = record["horizons_h"]
-    figure, axes = pyplot.subplots(1, 2, figsize=(13, 5), layout="constrained")
-    for name, found in record["methods"].items():
-        if name != "persistence":
-            style = "-" if name.startswith("federated") else "--"
-            axes[0].plot(hours, found["mean"]["skill"], style, marker="o", markersize=4, label=name)
-    axes[0].set(
-        xlabel="hours ahead", ylabel="skill against persistence [1]", title="Skill, mean over homes", xticks=hours
+def _by_home(record: Record) -> list[str]:
+    hours, names = record["horizons_h"], [home["name"] for home in record["homes"]]
+    lines = ["", f"MAE {hours[0]} h / {hours[-1]} h of each home [kW]:", ""]
+    lines += table(
+        ["method", *names],
+        [
+            [method, *(pair(found["homes"][name]["mae_kw"]) for name in names)]
+            for method, found in record["methods"].items()
+        ],
     )
-    axes[0].legend(fontsize=8)
-    method = "federated"
-    homes = record["methods"][method]["homes"]
-    for index, hour in ((0, hours[0]), (-1, hours[-1])):
-        values = [one["coverage"][index] for one in homes.values()]
-        axes[1].scatter(range(len(homes)), values, label=f"{hour} h ahead", s=22)
-    axes[1].axhline(0.8, color="grey", linewidth=1)
-    axes[1].set(ylim=(0.6, 1), ylabel="share inside the 80 % interval [1]", title=f"Coverage of {method}, by home")
-    axes[1].set_xticks(range(len(homes)), list(homes), rotation=45, ha="right")
-    axes[1].legend(fontsize=8)
-    path = out / "skill.png"
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-    return [path]
+    found = record["methods"]["federated_personal"]["homes"]
+    lines += ["", f"`federated_personal` in each home, {hours[0]} h / {hours[-1]} h:", ""]
+    return lines + table(
+        ["home", *(label for _, label in OF_A_HOME)],
+        [[name, *(pair(found[name][score]) for score, _ in OF_A_HOME)] for name in names],
+    )
+
+
+def _robustness(record: Record) -> list[str]:
+    found = record.get("robustness")
+    if not found or not found["cases"]:
+        return []
+    judged = ", ".join(found["good_homes"])
+    lines = ["", f"What a bad home does to others, mean of all horizons before any correction ({judged}):", ""]
+    return lines + table(
+        ["case", "change of MAE"], [[name, percent(one["change"], 2)] for name, one in found["cases"].items()]
+    )
+
+
+def _cold_start(record: Record) -> list[str]:
+    lines: list[str] = []
+    for days, found in record.get("cold_start", {}).items():
+        hours = found["horizons_h"]
+        lines += [
+            "",
+            f"{len(found['homes'])} homes that did not take part, {days} days of history, before any correction;",
+        ]
+        lines += ["`federated` has learned nothing there, `seasonal_mean` is not trained:", ""]
+        lines += table(
+            ["method", *(f"MAE [kW] {hour} h" for hour in hours), *(f"`federated` against it {h} h" for h in hours)],
+            [
+                [name, *(number(one) for one in errors), *(percent(one) for one in found["federated_against"][name])]
+                for name, errors in found["mae_kw"].items()
+            ],
+        )
+        best = zip(found["federated_against_best_local"], found["best_local"], hours, strict=True)
+        text = ", ".join(f"{percent(value)} at {hour} h (`{name}`)" for value, name, hour in best)
+        lines += ["", f"`federated` against the best of their own: {text}."]
+    return lines
+
+
+def _privacy(record: Record) -> list[str]:
+    if "privacy" not in record:
+        return []
+    lines = ["", "Membership inference on the released model (advantage 0: no better than a coin):", ""]
+    return lines + table(
+        ["model", "epsilon", "AUC", "advantage, windows", "advantage, homes", "MAE of absent homes [kW]"],
+        [
+            [name, number(one["epsilon"]), *(number(one[key]) for key in PRIVACY_COLUMNS)]
+            for name, one in record["privacy"].items()
+        ],
+    )

@@ -60,14 +60,54 @@ def test_a_home_without_a_score_is_left_out_of_its_mean() -> None:
         assert over_homes(table, median).tolist() == pytest.approx([np.nan, 0.2, 2.0], nan_ok=True)
 
 
+def alike(homes: list[np.ndarray]) -> list[np.ndarray]:
+    return [np.arange(len(home)) for home in homes]
+
+
+def bounds(found: dict[str, float | None]) -> tuple[float, float]:
+    low, high = found["low"], found["high"]
+    assert low is not None
+    assert high is not None
+    return low, high
+
+
 def test_a_paired_difference_sees_what_is_real_and_not_what_is_not() -> None:
     rng = np.random.default_rng(1)
     theirs = [rng.gamma(2, 0.3, 24 * 7 * 12) for _ in range(5)]
-    better = paired_difference([home * 0.97 for home in theirs], theirs, 24)
+    better = paired_difference([home * 0.97 for home in theirs], theirs, alike(theirs), 24)
     assert better["mean"] == pytest.approx(-0.03)
     assert better["low"] == pytest.approx(-0.03)
-    noise = paired_difference([rng.permutation(home) for home in theirs], theirs, 24)
-    assert noise["low"] < 0 < noise["high"]
+    noise = paired_difference([rng.permutation(home) for home in theirs], theirs, alike(theirs), 24)
+    low, high = bounds(noise)
+    assert low < 0 < high
+
+
+def test_a_short_home_does_not_take_the_interval_away() -> None:
+    rng = np.random.default_rng(4)
+    theirs = [rng.gamma(2, 0.3, 24 * 7 * weeks) for weeks in (12, 12, 1)]
+    ours = [rng.permutation(home) for home in theirs]
+    found = paired_difference(ours, theirs, [np.arange(len(home)) + 24 * 7 * 5 for home in theirs], 24)
+    assert found["mean"] == pytest.approx(sum(map(np.mean, ours)) / sum(map(np.mean, theirs)) - 1)
+    low, high = bounds(found)
+    assert low < -0.005 < 0.005 < high
+
+
+def test_a_week_is_the_same_week_in_all_homes() -> None:
+    """What one home loses in a week the other gains in it: no draw of weeks changes the sum."""
+    gain = np.repeat(np.random.default_rng(5).uniform(-0.5, 0.5, 13), 24 * 7)[24 * 3 : -24 * 4]
+    slots = np.arange(len(gain)) + 24 * 3
+    whole = np.ones(len(gain))
+    same = paired_difference([whole + gain, whole - gain], [whole, whole], [slots, slots], 24)
+    assert (same["low"], same["high"]) == pytest.approx((0, 0), abs=1e-12)
+    apart = paired_difference([whole + gain, whole - gain], [whole, whole], [slots, slots + 24 * 7], 24)
+    low, high = bounds(apart)
+    assert low < -0.01 < 0.01 < high
+
+
+def test_under_four_weeks_there_is_no_interval() -> None:
+    errors = [np.ones(24 * 27), np.ones(24 * 20)]
+    found = paired_difference([home * 0.9 for home in errors], errors, alike(errors), 24)
+    assert found == {"mean": pytest.approx(-0.1), "low": None, "high": None}
 
 
 def test_the_bootstrap_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -75,8 +115,9 @@ def test_the_bootstrap_interval_covers_the_truth_about_as_often_as_it_says() -> 
     for _ in range(100):
         theirs = [rng.gamma(2, 0.5, 24 * 7 * 20) for _ in range(3)]
         ours = [rng.gamma(2, 0.5, 24 * 7 * 20) * 0.95 for _ in range(3)]
-        found = paired_difference(ours, theirs, 24)
-        hits += found["low"] <= -0.05 <= found["high"]
+        found = paired_difference(ours, theirs, alike(ours), 24)
+        low, high = bounds(found)
+        hits += low <= -0.05 <= high
     assert 85 <= hits <= 99
 
 

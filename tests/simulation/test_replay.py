@@ -62,9 +62,18 @@ def test_bad_rows_are_named_and_left_alone(tmp_path: Path, rows: list[str], word
     assert path.read_bytes() == before
 
 
-def test_a_missing_column_is_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "home.csv", head="interval_start_local,load_kwh")
-    with pytest.raises(ReplayError, match="line 1: column pv_kwh is missing; the columns are"):
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("interval_start_local,load_kwh", r"line 1: column pv_kwh is missing; the columns are"),
+        (f"{HEAD},load_kwh", r"line 1: column load_kwh is there twice; remove or rename one"),
+        (f"{HEAD},interval_start_local", r"line 1: column interval_start_local is there twice"),
+        ("", r"home\.csv: is empty; the first line names the columns interval_start_local, load_kwh, pv_kwh"),
+    ],
+)
+def test_a_missing_or_doubled_column_is_named(tmp_path: Path, head: str, words: str) -> None:
+    path = write(tmp_path / "home.csv", head=head)
+    with pytest.raises(ReplayError, match=words):
         read_recording(path, ZONE)
 
 
