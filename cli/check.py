@@ -13,6 +13,8 @@ STATIC = (
     ("ruff", "format", "--check", "."),
     ("mypy", "."),
 )
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+"""The whole suite runs in several processes, each file in one; what is picked by hand runs in the terminal's own."""
 
 
 def run_checks(pytest_arguments: Sequence[str]) -> int:
@@ -23,4 +25,5 @@ def run_checks(pytest_arguments: Sequence[str]) -> int:
         if code:
             return code
     print("== pytest", flush=True)
-    return subprocess.run([sys.executable, "-m", "pytest", *pytest_arguments], cwd=PROJECT, check=False).returncode
+    arguments = pytest_arguments or SIDE_BY_SIDE
+    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=PROJECT, check=False).returncode

@@ -14,6 +14,12 @@ logging.getLogger("streamlit.runtime.caching.cache_data_api").addFilter(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: side by side, a long one that begins last would keep the others waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """JSON-RPC address of a chain that all tests of the session share."""
