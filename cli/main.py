@@ -198,6 +198,9 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Seed of first weights and batch order.")] = 7,
 ) -> None:
     """Compare the federated forecaster with strong baselines on measured homes."""
+    from building_clients.lean_memory import multiply_in_one_thread
+
+    multiply_in_one_thread()  # before numpy is imported
     from cli.evaluate import EvaluateOptions, run_evaluation
 
     run_evaluation(EvaluateOptions(data, homes, rounds, out, without, timezone, seed))
@@ -299,9 +302,10 @@ def building(
     scenario: ScenarioOption = None,
 ) -> None:
     """Run one building: simulator or recording, learning, trading, SuperNode."""
-    from building_clients.lean_memory import give_memory_back
+    from building_clients.lean_memory import give_memory_back, multiply_in_one_thread
 
     give_memory_back()  # before anything else is imported
+    multiply_in_one_thread()
     from cli.building import start_building
 
     place, wanted = _process(home, scenario)

@@ -31,7 +31,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, An
     folder = tmp_path_factory.mktemp("evaluation")
     data, out = write_homes(folder / "homes", 5, 90), folder / "out"
     (data / "building_06.csv").write_text("")
-    spoil(data / "building_04.csv", range(68 * 24, 72 * 24))
+    spoil(data / "building_04.csv", range(59 * 24, 70 * 24))
     corrupt = data / "building_05.csv"
     lines = corrupt.read_text().splitlines()
     corrupt.write_text("\n".join([lines[0], *(f"{line.split(',')[0]},0,0.1" for line in lines[1:])]) + "\n")
