@@ -17,7 +17,7 @@ from benchmarks.forecasting.workers import Source, TrainingPool
 from building_clients.architecture import Weights
 from building_clients.calibration import Predictor, Raw, calibration_of, past_ends, raw_forecasts
 from building_clients.inference import OnnxModel
-from building_clients.windows import Batch, Series
+from building_clients.windows import Batch
 
 HORIZONS_H = (1, 3, 6, 12, 24)
 """Hours ahead that are reported [h]"""
@@ -37,7 +37,7 @@ def outcome_of(home: Home, predictor: Predictor) -> Outcome:
     """A baseline's forecasts of the test part, their intervals corrected by what was known then, and what came."""
     ends, steps = np.concatenate([home.observed, home.test]), steps_of(home)
     quantiles, probability, target, scale = [], [], [], []
-    for batch in _batches(home.series, ends):
+    for batch in _batches(home, ends):
         found, chance = predictor.predict(batch)
         chosen = slice(None) if found.shape[1] == len(steps) else steps
         quantiles.append(found[:, chosen])
@@ -51,30 +51,24 @@ def outcome_of(home: Home, predictor: Predictor) -> Outcome:
 
 
 def live_outcome_of(home: Home, predictor: Predictor) -> Outcome:
-    """Forecasts of the test part with all corrections that a building makes, and what came."""
-    ends = np.concatenate([home.observed, home.test])
-    return live_outcome(home.series, ends, home.test_start, steps_of(home), predictor)
-
-
-def live_outcome(series: Series, ends: np.ndarray, test_start: int, steps: np.ndarray, predictor: Predictor) -> Outcome:
-    """The same from `test_start` on, corrected anew each day by what became of the forecasts from `ends` before it."""
-    day = series.slots.per_day
-    parts = [raw_forecasts(predictor, batch) for batch in _batches(series, ends)]
+    """Forecasts of the test part with all corrections that a building makes, anew each day, and what came."""
+    ends, steps, day = np.concatenate([home.observed, home.test]), steps_of(home), home.slots.per_day
+    parts = [raw_forecasts(predictor, batch) for batch in _batches(home, ends)]
     raw = Raw(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(Raw)))
     quantiles, probability = [], []
-    for start in range(test_start, int(ends[-1]) + 1, day):
+    for start in range(home.test_start, int(ends[-1]) + 1, day):
         past, now = np.isin(ends, past_ends(start, day)), (ends >= start) & (ends < start + day)
         found = calibration_of(raw.rows(past), (start - ends[past]) / day).apply(raw.rows(now))
         quantiles.append(found[0][:, steps])
         probability.append(found[1][:, steps])
-    tested = ends >= test_start
-    size = series.scale_kw[ends[tested]][:, None]
+    tested = ends >= home.test_start
+    size = home.series.scale_kw[ends[tested]][:, None]
     came = raw.target[tested][:, steps] * size
     return Outcome(np.concatenate(quantiles) * size[:, :, None], np.concatenate(probability), came)
 
 
-def _batches(series: Series, ends: np.ndarray) -> Iterator[Batch]:
-    return (series.batch(ends[start : start + CHUNK]) for start in range(0, len(ends), CHUNK))
+def _batches(home: Home, ends: np.ndarray) -> Iterator[Batch]:
+    return (home.series.batch(ends[start : start + CHUNK]) for start in range(0, len(ends), CHUNK))
 
 
 class Arms:

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.forecasting.arms import HORIZONS_H, live_outcome, steps_of
+from benchmarks.forecasting.arms import HORIZONS_H, steps_of
 from benchmarks.forecasting.boosting import Boosted
 from benchmarks.forecasting.homes import Home
 from benchmarks.forecasting.learning import OnStep, Plan, alone, federated, sources_of, tuned
-from benchmarks.forecasting.metrics import Outcome
 from benchmarks.forecasting.workers import Source, TrainingPool
 from building_clients.architecture import Weights
 from building_clients.calibration import Predictor, SeasonalModel
@@ -95,7 +94,7 @@ def cold_start(
 
     def one(pair: tuple[Newcomer, Weights]) -> tuple[str, Errors]:
         new, weights = pair
-        found = _errors(new, _boosted(new) if trees else {}) | _corrected(new, _learned(new, weights, pool, plan))
+        found = _errors(new, (_boosted(new) if trees else {}) | _learned(new, weights, pool, plan))
         step()
         return new.home.name, found
 
@@ -136,18 +135,6 @@ def _errors(new: Newcomer, methods: dict[str, Predictor]) -> Errors:
         median = median if median.shape[1] == len(steps) else median[:, steps]
         found[name] = np.abs(target - median * batch.scale_kw[:, None]).mean(axis=0)
     return found
-
-
-def _corrected(new: Newcomer, methods: dict[str, Predictor]) -> Errors:
-    """The same of LSTMs, which a building corrects daily by its own past forecasts."""
-    return {name: outcome_of_newcomer(new, predictor).error_kw.mean(axis=0) for name, predictor in methods.items()}
-
-
-def outcome_of_newcomer(new: Newcomer, predictor: Predictor) -> Outcome:
-    """Forecasts of its test part with all corrections, for which its first day gives the first base."""
-    day, test_start = new.series.slots.per_day, new.home.test_start - new.start
-    ends = new.series.sound(np.arange(day, len(new.series.slots) - day + 1))
-    return live_outcome(new.series, ends, test_start, _steps(new.home), predictor)
 
 
 def cold_record(errors: dict[str, Errors]) -> dict[str, Any]:

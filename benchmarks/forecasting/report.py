@@ -141,10 +141,9 @@ def _cold_start(record: Record) -> list[str]:
         hours = found["horizons_h"]
         lines += [
             "",
-            f"{len(found['homes'])} homes that did not take part, {days} days of history. `federated` has learned",
-            "nothing there, `seasonal_mean` is not trained; the LSTMs are corrected daily, as in a building:",
-            "",
+            f"{len(found['homes'])} homes that did not take part, {days} days of history, before any correction;",
         ]
+        lines += ["`federated` has learned nothing there, `seasonal_mean` is not trained:", ""]
         lines += table(
             ["method", *(f"MAE [kW] {hour} h" for hour in hours), *(f"`federated` against it {h} h" for h in hours)],
             [

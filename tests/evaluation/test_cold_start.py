@@ -1,20 +1,17 @@
 """A home that has just joined knows and is scored on what was measured, against its best at each horizon."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.forecasting.cold_start import Fold, best_local, cold_record, cold_start, newcomer, outcome_of_newcomer
+from benchmarks.forecasting.cold_start import Fold, best_local, cold_record, cold_start, newcomer
 from benchmarks.forecasting.homes import Home
 from benchmarks.forecasting.learning import Plan
 from benchmarks.forecasting.selection import homes_in
 from building_clients.architecture import initial_weights
-from building_clients.calibration import SeasonalModel
 from building_clients.settings import LearningConfig
-from building_clients.windows import Series
 from tests.evaluation.idle_pool import nothing, pool
 from tests.evaluation.made_up import spoil, write_homes
 
@@ -39,22 +36,6 @@ def test_what_was_not_measured_is_neither_learned_nor_scored(tmp_path: Path) -> 
         for gap in gaps:
             assert not ((part + spoilt.start - 1 <= gap) & (gap < part + spoilt.start + 24)).any()
     assert spoilt.test.min() + spoilt.start >= TEST_START
-
-
-def test_what_is_corrected_is_scored_on_the_same_samples(tmp_path: Path) -> None:
-    """And learns from its own past alone: another future changes no forecast before it."""
-    whole, spoilt = (newcomer(home, 14, 16) for home in homes(tmp_path, range(TEST_START + 50, TEST_START + 60)))
-    assert whole is not None
-    assert spoilt is not None
-    for new in (whole, spoilt):
-        batch = new.series.batch(new.test)
-        found = outcome_of_newcomer(new, SeasonalModel())
-        np.testing.assert_allclose(found.target_kw, batch.target[:, [0, 23]] * batch.scale_kw[:, None], rtol=1e-5)
-    later = np.arange(len(whole.series.slots)) >= 34 * 24
-    slots = replace(whole.series.slots, load_kw=np.where(later, 9.0, whole.series.slots.load_kw))
-    other = replace(whole, series=Series(slots))
-    one, two = (outcome_of_newcomer(new, SeasonalModel()).quantiles_kw[: 20 * 24] for new in (whole, other))
-    np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("trees", [True, False])
