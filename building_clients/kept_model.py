@@ -1,24 +1,19 @@
-"""One adopted model as a file: weights and record together, whole or not at all, and checked when read.
-
-The file is an .npz, then the 32 bytes of its SHA-256: whatever is damaged is noticed before anything is parsed.
-"""
+"""One adopted model as a file: weights and record together, whole or not at all, and checked when read."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 from pathlib import Path
 
-import numpy as np
 from pydantic import ConfigDict, Field
 
 from building_clients.architecture import Weights, check_weights
+from building_clients.sealed_arrays import sealed, unsealed
 from simulation.errors import MicrogridError
 from simulation.files import write_atomically
 from simulation.settings import Settings, UtcDatetime
 
-DIGEST_BYTES = 32
+RECORD = "record"
 
 
 class ModelError(MicrogridError):
@@ -44,26 +39,15 @@ class KeptModel(Settings):
 
 def write_model(file: Path, kept: KeptModel) -> None:
     """Replace the file."""
-    buffer = io.BytesIO()
-    np.savez(buffer, *kept.weights, record=np.array(kept.model_dump_json()))
-    body = buffer.getvalue()
-    write_atomically(file, body + hashlib.sha256(body).digest())
+    write_atomically(file, sealed(kept.weights, RECORD, kept.model_dump_json()))
 
 
 def read_model(file: Path, horizon: int) -> KeptModel:
     """The model of a file, for `horizon` slots. Raises ModelError when it is damaged or of another form."""
     try:
-        kept = _decoded(file.read_bytes())
+        record, weights = unsealed(file.read_bytes(), RECORD)
+        kept = KeptModel(**json.loads(record), weights=weights)
         check_weights(kept.weights, horizon)
     except (ValueError, OSError) as error:
         raise ModelError(f"{file} cannot be used ({error})") from error
     return kept
-
-
-def _decoded(content: bytes) -> KeptModel:
-    body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
-        raise ValueError("its checksum is wrong")
-    with np.load(io.BytesIO(body), allow_pickle=False) as stored:
-        weights = [stored[f"arr_{index}"] for index in range(len(stored.files) - 1)]
-        return KeptModel(**json.loads(str(stored["record"])), weights=weights)

@@ -1,12 +1,7 @@
-"""A run's state on disk after every round: a killed server goes on where it was, the next run from the last model.
-
-The file is an .npz, then the 32 bytes of its SHA-256: whatever is damaged is noticed before anything is parsed.
-"""
+"""A run's state on disk after every round: a killed server goes on where it was, the next run from the last model."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 from dataclasses import dataclass
 from math import isinf
@@ -16,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from building_clients.architecture import HEAD, Weights, check_weights
+from building_clients.sealed_arrays import sealed, unsealed
 from building_clients.settings import LearningConfig
 from simulation.errors import MicrogridError
 from simulation.files import write_atomically
 
 FILE = "checkpoint.npz"
 FORMAT = 2
-DIGEST_BYTES = 32
+HEAD_NAME = "head"
 FACTS = ("rounds_done", "of_rounds", "privacy_cost", "successful", "run_id", "ended")
 
 
@@ -56,11 +52,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write it atomically; the old one stays until the new one is on disk."""
     head = {name: getattr(checkpoint, name) for name in FACTS}
     head |= {"format": FORMAT, "arrays": len(checkpoint.weights)}
-    buffer = io.BytesIO()
-    np.savez(buffer, *checkpoint.weights, *(checkpoint.velocity or []), head=np.array(json.dumps(head)))
-    body = buffer.getvalue()
+    content = sealed([*checkpoint.weights, *(checkpoint.velocity or [])], HEAD_NAME, json.dumps(head))
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / FILE, body + hashlib.sha256(body).digest())
+    write_atomically(folder / FILE, content)
 
 
 def last_checkpoint(folder: Path, config: LearningConfig, horizon: int) -> Checkpoint | None:
@@ -98,12 +92,8 @@ def load_checkpoint(folder: Path, horizon: int, count: int | None = None) -> Che
 
 
 def _decoded(content: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
-    body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
-        raise ValueError("its checksum is wrong")
-    with np.load(io.BytesIO(body), allow_pickle=False) as stored:
-        head = json.loads(str(stored["head"]))
-        arrays = [stored[f"arr_{index}"] for index in range(len(stored.files) - 1)]
+    text, arrays = unsealed(content, HEAD_NAME)
+    head = json.loads(text)
     if head["format"] != FORMAT:
         raise ValueError(f"its format is {head['format']} instead of {FORMAT}")
     return head, arrays

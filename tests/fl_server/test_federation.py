@@ -148,23 +148,25 @@ def test_a_secure_run_survives_a_building_that_cannot_train(tmp_path: Path) -> N
     assert 0 < moved < 100, "the released model is not the start, and no mask is left in it"
 
 
-def test_a_run_without_enough_buildings_fails_by_itself(tmp_path: Path) -> None:
-    address = f"127.0.0.1:{free_port()}"
-    home = tmp_path / "flwr"
+@contextmanager
+def without_buildings(folder: Path) -> Iterator[Path]:
+    """A SuperLink that no building has joined; yields Flower's home there."""
+    address, home = f"127.0.0.1:{free_port()}", folder / "flwr"
     write_flwr_config(home, address)
-    with process(superlink_command(address, tmp_path), home, tmp_path / "superlink.log"):
+    with process(superlink_command(address, folder), home, folder / "superlink.log"):
         wait_until_answering(address)
+        yield home
+
+
+def test_a_run_without_enough_buildings_fails_by_itself(tmp_path: Path) -> None:
+    with without_buildings(tmp_path) as home:
         run_id = start_run(ROOT, home, OVERRIDES | {"node-wait-seconds": 2})
         result = wait_for_run(home, run_id, 120)
     assert result.status == "finished:failed"
 
 
 def test_a_run_that_waits_is_ended_for_certain(tmp_path: Path) -> None:
-    address = f"127.0.0.1:{free_port()}"
-    home = tmp_path / "flwr"
-    write_flwr_config(home, address)
-    with process(superlink_command(address, tmp_path), home, tmp_path / "superlink.log"):
-        wait_until_answering(address)
+    with without_buildings(tmp_path) as home:
         run_id = start_run(ROOT, home, OVERRIDES)
         end_run(home, run_id)
         assert run_status(home, run_id) == "finished:stopped"
