@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import webbrowser
 from collections.abc import Awaitable, Callable
@@ -70,7 +71,7 @@ class Community:
         self._interrupted = asyncio.Event()
         self._training: asyncio.Task[None] | None = None
         self._failed_runs = 0
-        self._stopping = False
+        self._stopping = threading.Event()
         self._began = time.time()
 
     async def run(self) -> bool:
@@ -168,11 +169,13 @@ class Community:
     async def _train(self) -> None:
         self._tell(f"federated training: {self._scenario.learning.rounds} rounds")
         try:
-            result = await asyncio.to_thread(train, self._scenario, self._home, self._tell_round)
+            result = await asyncio.to_thread(
+                train, self._scenario, self._home, self._tell_round, stopping=self._stopping
+            )
             completed, words = result.completed, result.status
         except MicrogridError as error:
             completed, words = False, str(error)
-        if not self._stopping:
+        if not self._stopping.is_set():
             self._failed_runs += not completed
             self._tell(f"federated training: {words}")
 
@@ -189,7 +192,7 @@ class Community:
         """First the SuperLink, so that no half round is reported; then the buildings, so that their last readings
         arrive; then the operator; the books are audited while hub and chain still run."""
         self._tell("stopping ...")
-        self._stopping = True
+        self._stopping.set()
         names = [child.name for child in self._supervisor.children]
         await self._supervisor.stop(["superlink"])
         await self._supervisor.stop([name for name in names if name.startswith("building-")])

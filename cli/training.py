@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -36,24 +37,30 @@ Start = Literal["last", "resume", "fresh"]
 """From the model of the last run, in the middle of an interrupted one, or from new weights."""
 
 
-def train(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None], start: Start = "last") -> RunResult:
+def train(
+    scenario: Scenario,
+    home: Home,
+    on_round: Callable[[RoundReport], None],
+    start: Start = "last",
+    stopping: threading.Event | None = None,
+) -> RunResult:
     """Run to the last round and wait for its end; `on_round` sees each report of the hub. Raises FederationError.
 
     A run whose SuperLink or server dies is resumed from its last checkpoint, at most RESUMES times. Raises
     CheckpointError before anything starts when the last checkpoint cannot be used; a fresh start needs none.
+    Who is about to stop the SuperLink sets `stopping` first: the run is then left to it, with a FederationError.
     """
+    stopping = stopping or threading.Event()
     write_flwr_config(home.flwr, scenario.learning.superlink)
     with _claimed(home.federation):
         if start != "fresh":
             _last(scenario, home)
-        result = _one_run(scenario, home, on_round, start)
+        result = _one_run(scenario, home, on_round, start, stopping)
         for _ in range(RESUMES):
             if result.completed or not _worth_resuming(scenario, home, result.run_id):
                 break
-            log.warning("the run has ended early (%s); resuming from its last round", result.status)
-            _wait_for(scenario.learning.superlink)
-            end_run(home.flwr, result.run_id)  # never two that write one checkpoint
-            result = _one_run(scenario, home, on_round, "resume")
+            _make_way(scenario, home, result, stopping)
+            result = _one_run(scenario, home, on_round, "resume", stopping)
         if result.status.startswith(LOST):
             with suppress(FederationError):
                 end_run(home.flwr, result.run_id)
@@ -73,16 +80,30 @@ def _claimed(folder: Path) -> Iterator[None]:
         yield
 
 
-def _one_run(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None], start: Start) -> RunResult:
-    """A run to its end, or until it is lost from sight. Raises FederationError when it does not start."""
+def _one_run(
+    scenario: Scenario,
+    home: Home,
+    on_round: Callable[[RoundReport], None],
+    start: Start,
+    stopping: threading.Event,
+) -> RunResult:
+    """A run to its end, or until it is lost from sight. Raises FederationError when it does not start or is stopped."""
+    _pause(stopping, 0.0)
     run_id = start_run(PROJECT, home.flwr, run_overrides(scenario, home, start))
     try:
-        return _followed(scenario, home, on_round, run_id)
+        return _followed(scenario, home, on_round, run_id, stopping)
     except FederationError as error:
+        _pause(stopping, POLL_S)  # a Ctrl-C ends `flwr` too, maybe a moment before it is told here
         return RunResult(run_id=run_id, status=f"{LOST}{error}")
 
 
-def _followed(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], None], run_id: str) -> RunResult:
+def _followed(
+    scenario: Scenario,
+    home: Home,
+    on_round: Callable[[RoundReport], None],
+    run_id: str,
+    stopping: threading.Event,
+) -> RunResult:
     patience_s = scenario.learning.longest_round_s + STALL_S
     deadline, seen, asked = time.monotonic() + patience_s, 0, time.monotonic()
     reports: list[RoundReport] = []
@@ -98,7 +119,7 @@ def _followed(scenario: Scenario, home: Home, on_round: Callable[[RoundReport], 
             seen = max(seen, len(reports))
             if status.startswith(FINISHED):
                 return RunResult(run_id=run_id, status=status)
-            time.sleep(POLL_S)
+            _pause(stopping, POLL_S)
     raise FederationError(f"run {run_id}: no round in {patience_s:.0f} s; see ./microgrid logs superlink")
 
 
@@ -116,15 +137,29 @@ def _worth_resuming(scenario: Scenario, home: Home, run_id: str) -> bool:
     return known is not None and known.run_id == run_id and not known.ended
 
 
-def _wait_for(address: str) -> None:
-    """Until the SuperLink takes connections again. Raises FederationError after RESTART_S."""
+def _make_way(scenario: Scenario, home: Home, ended: RunResult, stopping: threading.Event) -> None:
+    """For a run that goes on where `ended` was. Raises FederationError when there can be none."""
+    _pause(stopping, 0.0)
+    log.warning("the run has ended early (%s); resuming from its last round", ended.status)
+    _wait_for(scenario.learning.superlink, stopping)
+    end_run(home.flwr, ended.run_id)  # never two that write one checkpoint
+
+
+def _pause(stopping: threading.Event, seconds: float) -> None:
+    """Raises FederationError as soon as `stopping` is set."""
+    if stopping.wait(seconds):
+        raise FederationError("stopped with the community")
+
+
+def _wait_for(address: str, stopping: threading.Event) -> None:
+    """Until the SuperLink takes connections again. Raises FederationError after RESTART_S or when stopped."""
     host, port = address.rsplit(":", 1)
     deadline = time.monotonic() + RESTART_S
     while time.monotonic() < deadline:
         try:
             socket.create_connection((host, int(port)), timeout=1).close()
         except OSError:
-            time.sleep(POLL_S)
+            _pause(stopping, POLL_S)
         else:
             return
     raise FederationError(f"no SuperLink at {address} in {RESTART_S:.0f} s; see ./microgrid logs superlink")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import sys
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,14 +16,18 @@ import pytest
 
 from building_clients.architecture import HEAD, initial_weights
 from cli import training
+from cli.community import Community, UpOptions
 from cli.effective import effective_scenario
 from cli.home import Home
 from cli.scenario import Scenario
+from cli.supervisor import Child, Supervisor
 from cli.training import RESUMES, Start, train
 from fl_server.checkpoint import FILE, Checkpoint, CheckpointError, save_checkpoint
 from fl_server.report import RoundReport
 from fl_server.run import FederationError, RunResult
+from simulation.clock import SimClock
 
+WAIT_FOR = training._wait_for
 WEIGHTS = initial_weights(96, 5)
 Step = Callable[["Federation", str], str]
 """What a run of that id does when its status is asked for; returns the status."""
@@ -30,6 +39,7 @@ class Federation:
     def __init__(self, home: Home, steps: list[Step]) -> None:
         self.home = home
         self.steps = steps
+        self.stopping = threading.Event()
         self.started: list[str] = []
         self.stopped: list[str] = []
 
@@ -44,7 +54,7 @@ class Federation:
         self.stopped.append(run_id)
 
     def train(self, start: Start = "last", **learning: Any) -> RunResult:
-        return train(scenario(**learning), self.home, lambda _: None, start)
+        return train(scenario(**learning), self.home, lambda _: None, start, self.stopping)
 
 
 def scenario(**learning: Any) -> Scenario:
@@ -93,7 +103,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Feder
 
     monkeypatch.setattr(training, "POLL_S", 0.0)
     monkeypatch.setattr(training, "STATUS_S", 0.0)
-    monkeypatch.setattr(training, "_wait_for", lambda _address: None)
+    monkeypatch.setattr(training, "_wait_for", lambda *_: None)
     monkeypatch.setattr(training, "_reports", lambda _hub, _run: [])
     return make
 
@@ -218,3 +228,103 @@ def test_patience_outlasts_the_longest_round() -> None:
     plain, secure = scenario().learning, scenario(secure_aggregation=True).learning
     assert plain.longest_round_s == 120 + 180
     assert secure.longest_round_s == 120 + 180 + 3 * 60
+
+
+def goes_on(_: Federation, run_id: str) -> str:
+    return "running"
+
+
+@pytest.mark.parametrize("step", [goes_on, fails_after_a_round, is_lost, is_lost_after_a_round])
+def test_a_run_that_ends_with_the_community_is_left_alone(
+    play: Callable[..., Federation], caplog: pytest.LogCaptureFixture, step: Step
+) -> None:
+    def as_up_stops(federation: Federation, run_id: str) -> str:
+        federation.stopping.set()
+        return step(federation, run_id)
+
+    federation = play(as_up_stops)
+    with pytest.raises(FederationError, match="stopped with the community"):
+        federation.train()
+    assert (federation.started, federation.stopped, caplog.messages) == (["last"], [], [])
+
+
+def test_a_stop_that_is_told_just_after_flower_has_gone_is_no_loss(
+    play: Callable[..., Federation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_interrupted(federation: Federation, run_id: str) -> str:
+        threading.Timer(0.1, federation.stopping.set).start()
+        return is_lost_after_a_round(federation, run_id)
+
+    federation = play(is_interrupted)
+    monkeypatch.setattr(training, "POLL_S", 10.0)
+    with pytest.raises(FederationError, match="stopped with the community"):
+        federation.train()
+    assert (federation.started, federation.stopped) == (["last"], [])
+
+
+def test_no_run_starts_when_the_community_stops(play: Callable[..., Federation]) -> None:
+    federation = play()
+    federation.stopping.set()
+    with pytest.raises(FederationError, match="stopped with the community"):
+        federation.train()
+    assert federation.started == []
+
+
+def silent_address() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+def test_a_stop_ends_the_wait_for_a_lost_superlink(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "POLL_S", 10.0)
+    monkeypatch.setattr(training, "RESTART_S", 5.0)
+    stopping = threading.Event()
+    threading.Timer(0.1, stopping.set).start()
+    with pytest.raises(FederationError, match="stopped with the community"):
+        training._wait_for(silent_address(), stopping)
+
+
+def test_up_stops_at_once_in_the_middle_of_a_training_run(
+    play: Callable[..., Federation], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    superlink = Child("superlink", [sys.executable, "-c", "import time; time.sleep(60)"], is_up)
+    asked = threading.Event()
+
+    def is_lost_with_the_superlink(federation: Federation, run_id: str) -> str:
+        asked.set()
+        while superlink.running:
+            time.sleep(0.01)
+        return is_lost_after_a_round(federation, run_id)
+
+    told: list[str] = []
+    federation = play(is_lost_with_the_superlink)
+    monkeypatch.setattr(training, "_wait_for", WAIT_FOR)
+    monkeypatch.setattr(training, "POLL_S", 0.1)
+    monkeypatch.setattr(training, "RESTART_S", 20.0)
+    community = community_of(federation.home, told.append)
+
+    async def story() -> float:
+        community._supervisor = Supervisor(tmp_path, told.append)
+        await community._supervisor.start([superlink], 20)
+        community._start_training()
+        assert await asyncio.to_thread(asked.wait, 20)
+        began = time.monotonic()
+        await community._wind_down("failed")
+        return began
+
+    began = asyncio.run(story())  # returns when the training's thread has ended
+    assert time.monotonic() - began < training.RESTART_S / 2
+    assert (federation.started, federation.stopped, caplog.messages) == (["last"], [], [])
+    assert told[-1] == "stopping ..."
+
+
+async def is_up() -> bool:
+    return True
+
+
+def community_of(home: Home, tell: Callable[[str], None]) -> Community:
+    now = datetime.now(UTC)
+    clock = SimClock(start=now, wall_start=now, speed=1.0, slot_minutes=15)
+    options = UpOptions(duration_s=None, summary=None, open_browser=False)
+    return Community(scenario(superlink=silent_address()), home, clock, options, tell)
