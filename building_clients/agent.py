@@ -7,17 +7,19 @@ import random
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
 from building_clients.bidding import Bid, bid_for, offer_price
 from building_clients.forecast import Forecast
 from building_clients.learner import Learner
-from building_clients.metering import MeterError, meter_slot
+from building_clients.metering import RegisterStore
 from building_clients.readings_store import ReadingsStore
+from building_clients.slot_meter import SlotMeter
 from contracts.hub_client import HubClient, HubError, HubRejected
 from contracts.ledger import Ledger
-from contracts.metering import sign_reading
+from contracts.metering import SignedMeterReading
 from contracts.orders import Order, Side, sign_order
 from contracts.sender import LedgerError
 from contracts.settings import MarketConfig
@@ -57,6 +59,7 @@ class Agent:
         market: MarketConfig,
         hub: HubClient,
         first_slot: int,
+        folder: Path,
         contract_address: str | None = None,
     ) -> None:
         self._member = member
@@ -69,11 +72,13 @@ class Agent:
         self._hub = hub
         self._contract_address = contract_address
         self._forecast: Forecast | None = None
+        self._folder = folder
+        self._first_slot = first_slot
         self._ledger: Ledger | None = None
+        self._slot_meter: SlotMeter | None = None
         slot = clock.slot_at(clock.now())
-        self._next_metered = max(first_slot, slot - market.settlement_window_slots)
         self._next_bid = slot + 1
-        self._next_offer = self._next_metered
+        self._next_offer = max(first_slot, slot - market.settlement_window_slots)
         self._funded_slot = -1
         self._complaint = ""
 
@@ -134,24 +139,28 @@ class Agent:
             log.info("put %.2f %s of test money into escrow", self._market.deposit, self._market.currency)
 
     def _meter(self, now: datetime) -> None:
-        """Sign and send the energy of every slot whose last minute is recorded."""
-        last = self._store.last()
-        while last is not None and last.timestamp + timedelta(minutes=1) >= self._clock.slot_start(
-            self._next_metered + 1
-        ):
-            self._send_reading(self._next_metered)
-            self._next_metered += 1
+        """Sign and send the registers of every slot that is recorded to its end, once the contract knows the meter."""
+        if self._slot_meter is None:
+            self._slot_meter = self._install_meter()
+        if self._slot_meter is not None:
+            self._slot_meter.step(self._clock.slot_at(now) - self._market.settlement_window_slots, self._send_reading)
 
-    def _send_reading(self, slot: int) -> None:
+    def _install_meter(self) -> SlotMeter | None:
         assert self._ledger is not None
-        minutes = (self._clock.slot_at(self._clock.now()) - slot + 2) * self._clock.slot_minutes
+        known = self._ledger.meter(self._member)
+        if not known.capacity_wh:
+            return None
+        kept = RegisterStore(self._folder, self._ledger.deployment.contract)
+        registers = kept.load(known, self._first_slot)
+        sent = registers.slot <= max(known.last_slot, self._first_slot - 1)
+        key, domain = self._wallets.meter, self._ledger.domain
+        return SlotMeter(self._member, key, domain, self._store, self._clock, kept, registers, sent)
+
+    def _send_reading(self, signed: SignedMeterReading) -> None:
         try:
-            reading = meter_slot(self._store.frame(minutes), self._member, slot, self._clock.slot_minutes)
-        except MeterError as error:
-            log.warning("slot %d is not metered: %s", slot, error)
-            return
-        signed = sign_reading(reading, self._ledger.domain, self._wallets.meter)
-        self._hub.post("/api/meter-readings", signed.model_dump(mode="json"))
+            self._hub.post("/api/meter-readings", signed.model_dump(mode="json"))
+        except HubRejected as error:
+            log.warning("the reading of slot %d was refused: %s", signed.reading.slot, error)
 
     def _bid(self, now: datetime) -> None:
         """Send one order for the next slot, a little before its gate closes; who comes later takes the next one."""
@@ -172,8 +181,8 @@ class Agent:
         hours = self._clock.slot_minutes / 60
         net_flow_kw = forecast.net_flow_kw_p50[step]
         grid_kw = self._building.planned_battery_kw(net_flow_kw, hours) - net_flow_kw
-        prices = self._ledger.deployment
-        return bid_for(grid_kw, forecast.deficit_probability[step], hours, prices.feed_in_price, prices.retail_price)
+        tariff = self._ledger.tariff(slot)
+        return bid_for(grid_kw, forecast.deficit_probability[step], hours, tariff.feed_in_price, tariff.retail_price)
 
     def _send_order(self, bid: Bid, slot: int, expiry_slot: int) -> None:
         assert self._ledger is not None
@@ -184,7 +193,7 @@ class Agent:
             energy_wh=bid.energy_wh,
             limit_price=bid.limit_price,
             expiry_slot=expiry_slot,
-            salt=random.SystemRandom().randrange(2**53),
+            salt=random.SystemRandom().randrange(2**32),
         )
         signed = sign_order(order, self._ledger.domain, self._wallets.owner)
         try:
@@ -195,13 +204,14 @@ class Agent:
     def _offer(self, now: datetime) -> None:
         """Offer to the neighbours what a settled slot left in the building's balance."""
         assert self._ledger is not None
-        while self._next_offer < self._next_metered:
+        while self._slot_meter is not None and self._next_offer < self._slot_meter.next_slot:
             slot = self._next_offer
             state = self._ledger.slot_state(slot)
             if state == "open" and self._clock.slot_at(now) <= slot + self._market.settlement_window_slots:
                 return
             left_wh = self._ledger.position_wh(self._member, slot) if state == "settled" else 0
             if left_wh >= MIN_OFFER_WH:
-                price = offer_price(self._ledger.deployment.feed_in_price, self._ledger.deployment.retail_price)
+                tariff = self._ledger.tariff(slot)
+                price = offer_price(tariff.feed_in_price, tariff.retail_price)
                 self._send_order(Bid(Side.SELL, left_wh, price), slot, slot + self._market.settlement_window_slots)
             self._next_offer += 1

@@ -115,6 +115,7 @@ def _run_threads(
         parts.market,
         hub,
         first_slot,
+        parts.folder,
         parts.contract_address,
     )
     rendezvous = Path(tempfile.mkdtemp(prefix="microgrid-"))

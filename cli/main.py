@@ -278,8 +278,8 @@ def operator(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -
     from contracts.operator import run_operator
 
     place, wanted = _process(home, scenario)
-    numbers = range(1, len(wanted.building) + 1)
-    run_operator(wanted.hub.url, place.folder / "operator", wanted.market, wanted.chain, numbers)
+    capacities_kw = {number: building.connection_kw for number, building in enumerate(wanted.building, start=1)}
+    run_operator(wanted.hub.url, place.folder / "operator", wanted.market, wanted.chain, capacities_kw)
 
 
 @app.command()

@@ -7,8 +7,9 @@ from typing import Any
 
 from cli.home import Home
 from cli.scenario import Scenario
+from contracts.events import EnergyTransfer
 from contracts.hub_client import HubClient
-from contracts.ledger import EnergyTransfer, Ledger
+from contracts.ledger import Ledger
 
 
 def collect(scenario: Scenario, home: Home) -> dict[str, Any]:

@@ -1,330 +1,393 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {Account, AccountWord, Accounts} from "./Accounts.sol";
 import {ISmartMicrogrid} from "./ISmartMicrogrid.sol";
+import {MarketClock} from "./MarketClock.sol";
+import {Members} from "./Members.sol";
+import {Metering} from "./Metering.sol";
+import {Fill, OrderTerms, Party, Settlement, SlotRecord, Tariff} from "./Packing.sol";
+import {PositionRing} from "./PositionRing.sol";
 
 /// @title SmartMicrogrid
 /// @notice See ISmartMicrogrid. No role can move anyone's energy or money: only the owner's signature sells energy or
-/// spends money, and only the meter's signature credits energy.
-contract SmartMicrogrid is ISmartMicrogrid, AccessControl, EIP712, ReentrancyGuard {
-    using SafeERC20 for IERC20;
+/// spends money, and only the meter's signature counts energy.
+/// @dev MarketClock: roles, time, tariffs. Members: registry and escrow. Metering: readings. Here: trade.
+contract SmartMicrogrid is Metering {
+    using PositionRing for PositionRing.Ring;
+    using Accounts for Account;
 
-    bytes32 public constant REGISTRAR_ROLE = keccak256("REGISTRAR_ROLE");
-    bytes32 public constant CLOCK_ROLE = keccak256("CLOCK_ROLE");
-    bytes32 public constant SETTLER_ROLE = keccak256("SETTLER_ROLE");
-    bytes32 public constant MODEL_ROLE = keccak256("MODEL_ROLE");
-    uint256 public constant UTILITY = 0;
-    uint256 private constant WH_PER_KWH = 1000;
-    bytes32 private constant ORDER_TYPEHASH = keccak256(
-        "Order(uint256 member,uint64 slot,uint8 side,uint64 energyWh,uint128 limitPrice,uint64 expirySlot,uint256 salt)"
-    );
-    bytes32 private constant READING_TYPEHASH = keccak256(
-        "MeterReading(uint256 member,uint64 slot,uint64 importedWh,uint64 exportedWh,uint64 sequence)"
-    );
+    /// @notice What a market is opened with; none of it can be changed later.
+    struct Rules {
+        IERC20 token;
+        address admin;
+        uint48 adminDelay; // [s]
+        address utility;
+        uint96 priceCap; // [base units/kWh]
+        uint96 gridFee; // [base units/kWh]
+        uint32 settlementWindow; // [slots]
+        uint32 firstSlot;
+        uint32 slotSeconds; // [s]
+        bool auditBatches;
+        Tariff tariff;
+    }
 
-    IERC20 public immutable token;
-    uint128 public immutable retailPrice;
-    uint128 public immutable feedInPrice;
-    uint64 public immutable settlementWindow;
+    /// @dev One exchange of energy and money, after the hash over those before it, and before what all of them leave to the
+    /// utility.
+    struct Trade {
+        uint256 trades;
+        uint256 slot;
+        uint256 seller;
+        uint256 buyer;
+        uint256 energyWh;
+        uint256 price;
+        uint256 cost;
+        TradeKind kind;
+        uint256 owed;
+        Fault fault;
+    }
 
-    uint64 public currentSlot;
-    mapping(uint256 member => Building) public buildings;
-    mapping(address owner => uint256 member) public memberOf;
-    mapping(uint256 member => uint256) public escrowOf;
-    mapping(uint256 member => uint256) public debtOf;
-    mapping(uint256 member => int256) public energyBalance;
-    mapping(uint64 slot => mapping(uint256 member => int256)) public positions;
-    mapping(uint256 member => uint64) public lastSequence;
-    mapping(uint64 slot => SlotState) public slotStates;
+    /// @notice Paid by the buyer of local energy to the utility, on top of the price [base units/kWh].
+    uint256 public immutable gridFee;
+    /// @notice Whether settling and closing write to the audit array too; their trades are in `tradesHash` in any case.
+    bool public immutable auditBatches;
+
     mapping(bytes32 order => uint256) public filledWh;
-    int256 public totalMeteredNet;
-    int256 public utilityNetWh;
-    int256 public sumOfBalances;
-    uint256 public sumOfEscrows;
     EnergyTransaction[] public transactions;
     bytes32[] public models;
     mapping(bytes32 model => uint256 release) public releaseOf;
 
-    constructor(address admin, IERC20 token_, uint128 retail, uint128 feedIn, uint64 window, uint64 firstSlot)
-        EIP712("SmartMicrogrid", "1")
+    constructor(Rules memory rules)
+        MarketClock(
+            rules.admin,
+            rules.adminDelay,
+            rules.settlementWindow,
+            rules.firstSlot,
+            rules.slotSeconds,
+            rules.priceCap,
+            rules.tariff
+        )
+        Members(rules.token, rules.utility)
     {
-        if (admin == address(0) || address(token_) == address(0)) revert ZeroAddress();
-        if (feedIn >= retail) revert TooLarge(feedIn, retail);
-        token = token_;
-        retailPrice = retail;
-        feedInPrice = feedIn;
-        settlementWindow = window;
-        currentSlot = firstSlot;
-        _grantRole(DEFAULT_ADMIN_ROLE, admin);
-        _grantRole(REGISTRAR_ROLE, admin);
-        _grantRole(CLOCK_ROLE, admin);
-        _grantRole(SETTLER_ROLE, admin);
-        _grantRole(MODEL_ROLE, admin);
-    }
-
-    // ---- members and money ------------------------------------------------------------------------------------
-
-    /// @inheritdoc ISmartMicrogrid
-    function register(uint256 member, address owner, address meter) external onlyRole(REGISTRAR_ROLE) {
-        if (owner == address(0)) revert ZeroAddress();
-        if (member > type(uint32).max) revert TooLarge(member, type(uint32).max);
-        Building storage building = buildings[member];
-        if (member == UTILITY || building.active) revert AlreadyRegistered(member, building.owner);
-        if (memberOf[owner] != 0) revert WalletTaken(owner, memberOf[owner]);
-        buildings[member] = Building(owner, meter, true);
-        memberOf[owner] = member;
-        emit MemberRegistered(member, owner, meter);
-    }
-
-    /// @inheritdoc ISmartMicrogrid
-    function deposit(uint256 member, uint256 amount) external nonReentrant {
-        if (member != UTILITY && !buildings[member].active) revert UnknownMember(member);
-        uint256 before = token.balanceOf(address(this));
-        token.safeTransferFrom(msg.sender, address(this), amount);
-        uint256 received = token.balanceOf(address(this)) - before;
-        if (received != amount) revert ReceivedLess(amount, received);
-        sumOfEscrows += amount;
-        uint256 repaid = Math.min(debtOf[member], amount);
-        debtOf[member] -= repaid;
-        escrowOf[UTILITY] += repaid;
-        escrowOf[member] += amount - repaid;
-        emit Deposited(member, msg.sender, amount);
-    }
-
-    /// @inheritdoc ISmartMicrogrid
-    function withdraw(uint256 member, uint256 amount) external nonReentrant {
-        if (buildings[member].owner != msg.sender) revert NotOwner(member, msg.sender);
-        if (escrowOf[member] < amount) revert InsufficientEscrow(member, escrowOf[member], amount);
-        escrowOf[member] -= amount;
-        sumOfEscrows -= amount;
-        emit Withdrawn(member, msg.sender, amount);
-        token.safeTransfer(msg.sender, amount);
-    }
-
-    // ---- time and metering ------------------------------------------------------------------------------------
-
-    /// @inheritdoc ISmartMicrogrid
-    function advanceTo(uint64 slot) external onlyRole(CLOCK_ROLE) {
-        if (slot <= currentSlot) revert SlotNotInFuture(currentSlot, slot);
-        currentSlot = slot;
-        emit SlotAdvanced(slot);
-    }
-
-    /// @inheritdoc ISmartMicrogrid
-    function submitReadings(SignedReading[] calldata readings) external {
-        for (uint256 i = 0; i < readings.length; ++i) {
-            MeterReading calldata reading = readings[i].reading;
-            string memory reason = _readingFault(reading, readings[i].signature);
-            if (bytes(reason).length != 0) {
-                emit ReadingRejected(reading.member, reading.slot, reason);
-            } else {
-                _credit(reading);
-            }
-        }
-    }
-
-    function _readingFault(MeterReading calldata reading, bytes calldata signature)
-        private
-        view
-        returns (string memory)
-    {
-        if (!buildings[reading.member].active) return "unknown member";
-        if (reading.slot >= currentSlot) return "slot not over";
-        if (_windowOver(reading.slot)) return "settlement window over";
-        if (reading.sequence <= lastSequence[reading.member]) return "sequence not new";
-        address meter = buildings[reading.member].meter;
-        if (meter == address(0)) return "no meter";
-        if (!SignatureChecker.isValidSignatureNow(meter, hashReading(reading), signature)) return "not signed by the meter";
-        return "";
-    }
-
-    function _credit(MeterReading calldata reading) private {
-        int256 netWh = int256(uint256(reading.exportedWh)) - int256(uint256(reading.importedWh));
-        lastSequence[reading.member] = reading.sequence;
-        totalMeteredNet += netWh;
-        _move(reading.slot, reading.member, netWh);
-        emit EnergyMetered(reading.member, reading.slot, reading.importedWh, reading.exportedWh);
+        if (rules.gridFee > rules.priceCap) revert TooLarge(rules.gridFee, rules.priceCap);
+        gridFee = rules.gridFee;
+        auditBatches = rules.auditBatches;
     }
 
     // ---- the auction ------------------------------------------------------------------------------------------
 
     /// @inheritdoc ISmartMicrogrid
-    function settle(Clearing calldata clearing) external nonReentrant {
-        (uint64 slot, uint128 price) = (clearing.slot, clearing.pricePerKwh);
-        if (slot >= currentSlot) revert SlotNotOver(slot, currentSlot);
-        if (_windowOver(slot)) revert SlotWindowOver(slot, currentSlot);
-        uint64 openFrom = slot + settlementWindow / 2 + 1;
-        if (currentSlot < openFrom && !hasRole(SETTLER_ROLE, msg.sender)) revert SettlerFirst(slot, openFrom);
-        if (slotStates[slot] != SlotState.Open) revert SlotAlreadySettled(slot);
-        slotStates[slot] = SlotState.Settled;
-        bytes32[] memory sellHashes = _checkOrders(clearing.sells, slot, Side.Sell, price);
-        bytes32[] memory buyHashes = _checkOrders(clearing.buys, slot, Side.Buy, price);
-        for (uint256 i = 0; i < clearing.fills.length; ++i) {
-            _fill(clearing, clearing.fills[i], sellHashes, buyHashes);
+    function settle(Settlement settlement, SignedTerms[] calldata orders, Fill[] calldata fills) external {
+        bytes[] calldata none;
+        assembly {
+            none.offset := 0
+            none.length := 0
         }
-        emit SlotSettled(slot, price);
+        _settle(settlement, orders, fills, none);
     }
 
-    /// @dev The hash of each order, or zero where the order must not be filled.
-    function _checkOrders(SignedOrder[] calldata orders, uint64 slot, Side side, uint128 price)
-        private
-        view
-        returns (bytes32[] memory hashes)
-    {
-        hashes = new bytes32[](orders.length);
-        for (uint256 i = 0; i < orders.length; ++i) {
-            Order calldata order = orders[i].order;
-            bool fair = side == Side.Sell ? order.limitPrice <= price : order.limitPrice >= price;
-            if (fair && order.slot == slot && order.expirySlot == slot && order.side == side) {
-                hashes[i] = _signedHash(order, orders[i].signature);
+    /// @inheritdoc ISmartMicrogrid
+    function settleWithWallets(
+        Settlement settlement,
+        SignedTerms[] calldata orders,
+        Fill[] calldata fills,
+        bytes[] calldata walletSignatures
+    ) external {
+        _settle(settlement, orders, fills, walletSignatures);
+    }
+
+    function _settle(
+        Settlement settlement,
+        SignedTerms[] calldata orders,
+        Fill[] calldata fills,
+        bytes[] calldata walletSignatures
+    ) private {
+        SlotRecord record = _openRecord(settlement.slot());
+        Trade memory trade = Trade(
+            record.trades(),
+            settlement.slot(),
+            0,
+            0,
+            0,
+            settlement.price(),
+            0,
+            TradeKind.Auction,
+            record.owed(),
+            Fault.None
+        );
+        Party[] memory parties = _parties(settlement, orders, walletSignatures);
+        for (uint256 i = 0; i < fills.length; ++i) {
+            if (!_fill(parties, settlement.sells(), trade, fills[i])) {
+                emit FillRejected(settlement.slot(), fills[i].sellIndex(), fills[i].buyIndex(), trade.fault);
             }
         }
+        if (fills.length == 0) emit SlotEmpty(settlement.slot());
+        _closeRecord(settlement.slot(), trade.owed, uint160(trade.trades));
     }
 
-    function _signedHash(Order calldata order, bytes calldata signature) private view returns (bytes32 hash) {
-        if (!buildings[order.member].active) return bytes32(0);
-        hash = hashOrder(order);
-        if (!SignatureChecker.isValidSignatureNow(buildings[order.member].owner, hash, signature)) return bytes32(0);
-    }
-
-    function _fill(
-        Clearing calldata clearing,
-        Fill calldata fill,
-        bytes32[] memory sellHashes,
-        bytes32[] memory buyHashes
-    ) private {
-        if (fill.sell >= sellHashes.length || fill.buy >= buyHashes.length) {
-            emit FillRejected(0, 0, "no such order");
-            return;
+    /// @dev Who stands behind each order; nobody behind one that must not be filled.
+    function _parties(Settlement settlement, SignedTerms[] calldata orders, bytes[] calldata walletSignatures)
+        private
+        returns (Party[] memory parties)
+    {
+        parties = new Party[](orders.length);
+        bytes32 domain = _domainSeparatorV4();
+        uint256 sells = settlement.sells();
+        uint256 last;
+        for (uint256 i = 0; i < orders.length; ++i) {
+            uint256 terms = OrderTerms.unwrap(orders[i].terms);
+            if (terms > last || i == sells) {
+                _put(parties, i, _party(domain, settlement, orders[i], i < sells, walletSignatures));
+            } else {
+                emit OrderRejected(settlement.slot(), OrderTerms.wrap(terms).member(), 0, Fault.NotRising);
+            }
+            last = terms;
         }
-        Order calldata sell = clearing.sells[fill.sell].order;
-        Order calldata buy = clearing.buys[fill.buy].order;
-        (bytes32 sellHash, bytes32 buyHash) = (sellHashes[fill.sell], buyHashes[fill.buy]);
-        string memory reason = _fillFault(sell, buy, sellHash, buyHash, fill.energyWh, clearing.pricePerKwh);
-        if (bytes(reason).length != 0) {
-            emit FillRejected(hashOrder(sell), hashOrder(buy), reason);
-            return;
-        }
-        filledWh[sellHash] += fill.energyWh;
-        filledWh[buyHash] += fill.energyWh;
-        _swap(clearing.slot, sell.member, buy.member, fill.energyWh, clearing.pricePerKwh, TradeKind.Auction);
     }
 
-    function _fillFault(
-        Order calldata sell,
-        Order calldata buy,
-        bytes32 sellHash,
-        bytes32 buyHash,
-        uint64 energyWh,
-        uint128 price
-    ) private view returns (string memory) {
-        if (sellHash == 0) return "sell order invalid";
-        if (buyHash == 0) return "buy order invalid";
-        if (energyWh == 0) return "no energy";
-        if (sell.member == buy.member) return "self trade";
-        if (filledWh[sellHash] + energyWh > sell.energyWh) return "sell order over-filled";
-        if (filledWh[buyHash] + energyWh > buy.energyWh) return "buy order over-filled";
-        if (escrowOf[buy.member] < costRoundedUp(energyWh, price)) return "buyer lacks escrow";
-        return "";
+    function _party(
+        bytes32 domain,
+        Settlement settlement,
+        SignedTerms calldata order,
+        bool sells,
+        bytes[] calldata walletSignatures
+    ) private returns (Party) {
+        OrderTerms terms = order.terms;
+        bytes32 digest = _hashTerms(domain, terms, settlement.slot(), sells);
+        address owner =
+            order.r == 0 ? _wallet(terms, digest, order.vs, walletSignatures) : _recover(digest, order.r, order.vs);
+        Account account = _accounts[owner].word;
+        bool fair;
+        unchecked {
+            // Two 96-bit numbers.
+            fair = sells ? terms.limitPrice() <= settlement.price() : terms.limitPrice() >= settlement.price() + gridFee;
+        }
+        uint256 member = terms.member();
+        if (fair && member != UTILITY && account.isPlainly(member)) return terms.toParty(owner);
+        Fault fault = fair ? _orderFault(settlement.slot(), terms, digest, account) : Fault.LimitPassed;
+        if (fault == Fault.None) return terms.toParty(owner);
+        emit OrderRejected(settlement.slot(), member, digest, fault);
+        return Party.wrap(0);
+    }
+
+    /// @dev The contract wallet of an order's member if it accepts the signature that `vs` counts; zero otherwise.
+    function _wallet(OrderTerms terms, bytes32 digest, bytes32 vs, bytes[] calldata walletSignatures)
+        private
+        view
+        returns (address)
+    {
+        if (uint256(vs) >= walletSignatures.length) return address(0);
+        address wallet = buildings[terms.member()].owner;
+        return _isAcceptedByWallet(wallet, digest, walletSignatures[uint256(vs)]) ? wallet : address(0);
+    }
+
+    function _orderFault(uint32 slot, OrderTerms terms, bytes32 digest, Account account) private view returns (Fault) {
+        if (terms.member() == UTILITY || account.member() != terms.member()) return Fault.NotSigned;
+        if (account.has(Accounts.INACTIVE)) return Fault.NotActive;
+        if (account.isCancelled(slot)) return Fault.Cancelled;
+        return account.has(Accounts.CANCELLED_ONE) && filledWh[digest] != 0 ? Fault.Cancelled : Fault.None;
+    }
+
+    /// @dev Fills in the trade and carries it out; false, with the reason in the trade, when nothing else has changed.
+    function _fill(Party[] memory parties, uint256 sells, Trade memory trade, Fill fill) private returns (bool) {
+        (uint256 sell, uint256 buy, uint256 wh) = (fill.sellIndex(), fill.buyIndex(), fill.energyWh());
+        if (sell >= sells || buy < sells || buy >= parties.length) return _no(trade, Fault.NoSuchOrder);
+        (Party seller, Party buyer) = (_at(parties, sell), _at(parties, buy));
+        if (wh == 0 || wh > seller.leftWh() || wh > buyer.leftWh()) return _no(trade, Fault.OverFilled);
+        (trade.seller, trade.buyer, trade.energyWh) = (seller.member(), buyer.member(), wh);
+        if (trade.seller == trade.buyer) return _no(trade, Fault.SelfTrade);
+        if (!_trySwap(trade, seller.account(), buyer.account())) return false;
+        _put(parties, sell, seller.less(wh));
+        _put(parties, buy, buyer.less(wh));
+        _record(trade);
+        return true;
+    }
+
+    function _no(Trade memory trade, Fault fault) private pure returns (bool) {
+        trade.fault = fault;
+        return false;
+    }
+
+    /// @dev The caller has checked that `i` is below the length, here and below.
+    function _at(Party[] memory parties, uint256 i) private pure returns (Party party) {
+        assembly ("memory-safe") {
+            party := mload(add(add(parties, 0x20), shl(5, i)))
+        }
+    }
+
+    function _put(Party[] memory parties, uint256 i, Party party) private pure {
+        assembly ("memory-safe") {
+            mstore(add(add(parties, 0x20), shl(5, i)), party)
+        }
+    }
+
+    /// @dev Energy to the buyer and money to the seller, or neither, with the reason in the trade. The buyer's cost is rounded up, the
+    /// seller's proceeds down; the difference, and the fee, are the utility's.
+    function _trySwap(Trade memory trade, address seller, address buyer) private returns (bool) {
+        (uint256 wh, uint256 price) = (trade.energyWh, trade.price);
+        (AccountWord storage paying, AccountWord storage earning) = (_accounts[buyer], _accounts[seller]);
+        unchecked {
+            // 64-bit energy times 97-bit prices, money that fits into 96 bits.
+            uint256 cost = (wh * (price + gridFee) + WH_PER_KWH - 1) / WH_PER_KWH;
+            uint256 proceeds = wh * price / WH_PER_KWH;
+            trade.cost = cost;
+            if (paying.word.escrow() < cost) return _no(trade, Fault.EscrowShort);
+            (bool done, uint256 lackedWh) = _positions.tryMove(trade.slot, trade.seller, trade.buyer, wh);
+            if (!done) return _no(trade, Fault.PositionFull);
+            if (lackedWh != 0 && !_tryHold(trade, earning, lackedWh)) return false;
+            trade.owed += cost - proceeds;
+            paying.word = paying.word.debited(cost).traded(int256(wh));
+            earning.word = _credited(earning.word, proceeds).traded(-int256(wh));
+        }
+        return true;
+    }
+
+    /// @dev Holds back what the energy that a seller lacks may cost it. False, with the energy moved back, when it cannot
+    /// pay that.
+    function _tryHold(Trade memory trade, AccountWord storage seller, uint256 lackedWh) private returns (bool) {
+        uint256 amount = costRoundedUp(lackedWh, priceCap);
+        if (seller.word.escrow() < amount) {
+            _positions.tryMove(trade.slot, trade.buyer, trade.seller, trade.energyWh);
+            return _no(trade, Fault.CollateralShort);
+        }
+        seller.word = _holdCollateral(trade.slot, seller.word, amount).flagged(Accounts.HELD, true);
+        return true;
     }
 
     // ---- the settlement window --------------------------------------------------------------------------------
 
     /// @inheritdoc ISmartMicrogrid
-    function transferEnergy(Order calldata offer, bytes calldata signature, uint256 buyer, uint64 energyWh)
+    function transferEnergy(Order calldata offer, bytes calldata signature, uint32 buyer, uint64 energyWh)
         external
-        nonReentrant
+        whenNotPaused
+        onlyOwnerOf(buyer)
     {
-        if (!buildings[buyer].active) revert UnknownMember(buyer);
-        if (buildings[buyer].owner != msg.sender) revert NotOwner(buyer, msg.sender);
-        if (!buildings[offer.member].active) revert UnknownMember(offer.member);
-        bytes32 hash = _validOffer(offer, signature, buyer, energyWh);
+        if (!_registered(buyer).active) revert UnknownMember(buyer);
+        Building storage seller = _registered(offer.member);
+        if (!seller.active) revert UnknownMember(offer.member);
+        bytes32 digest = hashOrder(offer);
+        Fault fault = _offerFault(offer, digest, buyer, energyWh);
+        if (fault == Fault.None && !_isSignedBy(seller.owner, digest, signature)) fault = Fault.NotSigned;
+        if (fault != Fault.None) revert OfferInvalid(digest, fault);
         uint256 availableWh = _available(offer.slot, offer.member);
         if (availableWh < energyWh) revert InsufficientEnergy(offer.member, availableWh, energyWh);
-        uint256 cost = costRoundedUp(energyWh, offer.limitPrice);
-        if (escrowOf[buyer] < cost) revert InsufficientEscrow(buyer, escrowOf[buyer], cost);
-        filledWh[hash] += energyWh;
-        _swap(offer.slot, offer.member, buyer, energyWh, offer.limitPrice, TradeKind.Offer);
+        SlotRecord record = _recordOf(offer.slot);
+        Trade memory trade;
+        (trade.trades, trade.owed) = (record.trades(), record.owed());
+        (trade.slot, trade.kind) = (offer.slot, TradeKind.Offer);
+        (trade.seller, trade.buyer, trade.energyWh, trade.price) = (offer.member, buyer, energyWh, offer.limitPrice);
+        filledWh[digest] += energyWh;
+        if (!_trySwap(trade, seller.owner, msg.sender)) {
+            if (trade.fault == Fault.EscrowShort) revert InsufficientEscrow(buyer, escrowOf(buyer), trade.cost);
+            revert OfferInvalid(digest, trade.fault);
+        }
+        _record(trade);
+        _updateRecord(offer.slot, trade.owed, uint160(trade.trades));
     }
 
-    function _validOffer(Order calldata offer, bytes calldata signature, uint256 buyer, uint64 energyWh)
+    function _offerFault(Order calldata offer, bytes32 digest, uint32 buyer, uint64 energyWh)
         private
         view
-        returns (bytes32 hash)
+        returns (Fault)
     {
-        hash = _signedHash(offer, signature);
-        if (hash == 0) revert OfferInvalid(hashOrder(offer), "not signed by the seller");
-        if (offer.side != Side.Sell) revert OfferInvalid(hash, "not a sell order");
-        if (offer.slot >= currentSlot) revert SlotNotOver(offer.slot, currentSlot);
-        if (offer.expirySlot < currentSlot || _windowOver(offer.slot)) revert OfferInvalid(hash, "expired");
-        if (offer.member == buyer) revert OfferInvalid(hash, "self trade");
-        if (energyWh == 0) revert OfferInvalid(hash, "no energy");
-        if (filledWh[hash] + energyWh > offer.energyWh) revert OfferInvalid(hash, "more than is offered");
+        if (offer.side != Side.Sell || offer.expirySlot <= offer.slot) return Fault.NotAnOffer;
+        if (offer.slot >= currentSlot) return Fault.SlotNotOver;
+        if (offer.expirySlot < currentSlot || _windowOver(offer.slot)) return Fault.Expired;
+        if (offer.member == buyer) return Fault.SelfTrade;
+        if (energyWh == 0) return Fault.NoEnergy;
+        uint256 filled = filledWh[digest];
+        if (filled == type(uint256).max) return Fault.Cancelled;
+        return filled + energyWh > offer.energyWh ? Fault.OverFilled : Fault.None;
     }
 
     /// @dev A seller has what it delivered in the slot and has not sold, and never more than its whole balance.
-    function _available(uint64 slot, uint256 member) private view returns (uint256) {
-        int256 position = positions[slot][member];
+    function _available(uint32 slot, uint32 member) private view returns (uint256) {
+        int256 position = _positions.get(slot, member);
         return position > 0 ? Math.min(uint256(position), storedEnergy(member)) : 0;
     }
 
     /// @inheritdoc ISmartMicrogrid
-    function closeSlot(uint64 slot, uint256[] calldata members) external nonReentrant {
-        if (!_windowOver(slot)) revert WindowStillOpen(slot, slot + settlementWindow, currentSlot);
+    function closeSlot(uint32 slot, uint32[] calldata members) external {
+        if (!_windowOver(slot)) revert WindowStillOpen(slot, uint64(slot) + settlementWindow, currentSlot);
+        Tariff tariff = _tariffAt(slot);
+        SlotRecord record = _recordOf(slot);
+        _utilityEscrow += record.owed();
+        Trade memory trade;
+        (trade.trades, trade.slot, trade.kind) = (record.trades(), slot, TradeKind.Utility);
         for (uint256 i = 0; i < members.length; ++i) {
-            int256 position = positions[slot][members[i]];
-            if (position > 0) _sellToUtility(slot, members[i], _atMostUint64(position));
-            if (position < 0) _buyFromUtility(slot, members[i], _atMostUint64(-position));
+            _releaseCollateral(slot, members[i]);
+            int256 position = _positions.get(slot, members[i]);
+            if (position == 0) continue;
+            if (position > 0) _sellToUtility(trade, members[i], uint256(position), tariff.feedInPrice());
+            else _buyFromUtility(trade, members[i], uint256(-position), tariff.retailPrice());
+            _record(trade);
         }
+        _updateRecord(slot, 0, uint160(trade.trades));
     }
 
-    /// @dev Whatever is above 2^64 Wh is left for the next call.
-    function _atMostUint64(int256 energyWh) private pure returns (uint64) {
-        return uint64(Math.min(uint256(energyWh), type(uint64).max));
+    function _sellToUtility(Trade memory trade, uint256 member, uint256 energyWh, uint256 price) private {
+        (trade.seller, trade.buyer, trade.energyWh, trade.price) = (member, UTILITY, energyWh, price);
+        trade.cost = proceedsRoundedDown(energyWh, price);
+        address owner = buildings[member].owner;
+        Account account = _accounts[owner].word;
+        if (_utilityEscrow < trade.cost) {
+            claimOf[member] += trade.cost;
+            totalClaims += trade.cost;
+            emit UtilityShort(uint64(trade.slot), member, trade.cost);
+        } else {
+            _utilityEscrow -= uint96(trade.cost);
+            account = _credited(account, trade.cost);
+        }
+        _accounts[owner].word = _net(trade.slot, account, -int256(energyWh));
     }
 
-    function _sellToUtility(uint64 slot, uint256 member, uint64 energyWh) private {
-        uint256 owed = proceedsRoundedDown(energyWh, feedInPrice);
-        if (escrowOf[UTILITY] < owed) {
-            emit UtilityShort(slot, member, owed);
-            return;
-        }
-        _move(slot, member, -int256(uint256(energyWh)));
-        utilityNetWh += int256(uint256(energyWh));
-        escrowOf[UTILITY] -= owed;
-        escrowOf[member] += owed;
-        _record(slot, member, UTILITY, energyWh, feedInPrice, owed, owed, TradeKind.Utility);
-        emit SlotClosed(slot, member, int256(uint256(energyWh)));
+    function _buyFromUtility(Trade memory trade, uint256 member, uint256 energyWh, uint256 price) private {
+        (trade.seller, trade.buyer, trade.energyWh, trade.price) = (UTILITY, member, energyWh, price);
+        trade.cost = costRoundedUp(energyWh, price);
+        address owner = buildings[member].owner;
+        Account account = _accounts[owner].word;
+        uint256 paid = Math.min(trade.cost, account.escrow());
+        _utilityEscrow += uint96(paid);
+        account = account.debited(paid);
+        if (paid < trade.cost) account = _inDebt(account, trade.cost - paid);
+        _accounts[owner].word = _net(trade.slot, account, int256(energyWh));
     }
 
-    function _buyFromUtility(uint64 slot, uint256 member, uint64 energyWh) private {
-        uint256 cost = costRoundedUp(energyWh, retailPrice);
-        uint256 paid = Math.min(cost, escrowOf[member]);
-        _move(slot, member, int256(uint256(energyWh)));
-        utilityNetWh -= int256(uint256(energyWh));
-        escrowOf[member] -= paid;
-        escrowOf[UTILITY] += paid;
-        if (paid < cost) {
-            debtOf[member] += cost - paid;
-            emit DebtRecorded(member, cost - paid);
-        }
-        _record(slot, UTILITY, member, energyWh, retailPrice, cost, paid, TradeKind.Utility);
-        emit SlotClosed(slot, member, -int256(uint256(energyWh)));
+    /// @dev Brings a position to zero; that always fits.
+    function _net(uint256 slot, Account account, int256 energyWh) private returns (Account) {
+        uint256 member = account.member();
+        _positions.tryAdd(slot, member, energyWh);
+        _utilityNetWh -= energyWh;
+        emit SlotClosed(uint64(slot), member, -energyWh);
+        return account.traded(energyWh);
+    }
+
+    // ---- withdrawing orders -----------------------------------------------------------------------------------
+
+    /// @inheritdoc ISmartMicrogrid
+    function cancelOrder(Order calldata order) external onlyOwnerOf(order.member) {
+        if (order.expirySlot <= order.slot && order.slot <= currentSlot) revert OrderBinding(order.slot, currentSlot);
+        bytes32 digest = hashOrder(order);
+        filledWh[digest] = type(uint256).max;
+        _accounts[msg.sender].word = _accounts[msg.sender].word.flagged(Accounts.CANCELLED_ONE, true);
+        emit OrderCancelled(order.member, digest);
     }
 
     /// @inheritdoc ISmartMicrogrid
-    function cancelOrder(Order calldata order) external {
-        if (buildings[order.member].owner != msg.sender) revert NotOwner(order.member, msg.sender);
-        bytes32 hash = hashOrder(order);
-        filledWh[hash] = type(uint128).max;
-        emit OrderCancelled(hash);
+    function cancelThrough(uint32 member, uint32 slot) external onlyOwnerOf(member) {
+        Account account = _accounts[msg.sender].word;
+        (uint32 current, uint32 afterSlot, uint32 before) =
+            (currentSlot, account.cancelledAfter(), account.cancelledThrough());
+        if (slot <= current) revert OrderBinding(slot, current);
+        if (before < current) {
+            if (before != 0 && !_windowOver(before)) revert CancelledBefore(before, current);
+            afterSlot = current;
+        }
+        if (slot < before) slot = before;
+        _accounts[msg.sender].word = account.cancelled(afterSlot, slot);
+        emit OrdersCancelled(member, afterSlot, slot);
     }
 
     // ---- the shared forecaster --------------------------------------------------------------------------------
@@ -338,78 +401,47 @@ contract SmartMicrogrid is ISmartMicrogrid, AccessControl, EIP712, ReentrancyGua
         emit ModelAnchored(release, model);
     }
 
-    // ---- views ------------------------------------------------------------------------------------------------
-
-    /// @inheritdoc ISmartMicrogrid
-    function hashOrder(Order calldata order) public view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(ORDER_TYPEHASH, order)));
-    }
-
-    /// @inheritdoc ISmartMicrogrid
-    function hashReading(MeterReading calldata reading) public view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(READING_TYPEHASH, reading)));
-    }
-
-    /// @inheritdoc ISmartMicrogrid
-    function storedEnergy(uint256 member) public view returns (uint256) {
-        int256 balance = energyBalance[member];
-        return balance > 0 ? uint256(balance) : 0;
-    }
-
-    /// @inheritdoc ISmartMicrogrid
-    function transactionCount() external view returns (uint256) {
-        return transactions.length;
-    }
-
     /// @inheritdoc ISmartMicrogrid
     function modelCount() external view returns (uint256) {
         return models.length;
     }
 
-    /// @notice What the buyer pays: rounded up to a whole base unit.
-    function costRoundedUp(uint256 energyWh, uint256 pricePerKwh) public pure returns (uint256) {
-        return Math.ceilDiv(energyWh * pricePerKwh, WH_PER_KWH);
+    // ---- the record -------------------------------------------------------------------------------------------
+
+    /// @dev Event, audit array, and the hash over the trades of the slot's place.
+    function _record(Trade memory trade) private {
+        if (auditBatches || trade.kind == TradeKind.Offer) _audit(trade);
+        bytes32 topic = EnergyTransferred.selector;
+        uint256 trades;
+        assembly ("memory-safe") {
+            // A trade is eight words: the hash before it, slot, seller, buyer, and the event's four words of data.
+            log4(
+                add(trade, 0x80),
+                0x80,
+                topic,
+                mload(add(trade, 0x20)),
+                mload(add(trade, 0x40)),
+                mload(add(trade, 0x60))
+            )
+            trades := keccak256(trade, 0x100)
+        }
+        trade.trades = uint160(trades);
     }
 
-    /// @notice What the seller receives: rounded down to a whole base unit. The dust is the utility's.
-    function proceedsRoundedDown(uint256 energyWh, uint256 pricePerKwh) public pure returns (uint256) {
-        return energyWh * pricePerKwh / WH_PER_KWH;
+    function _audit(Trade memory trade) private {
+        transactions.push(
+            EnergyTransaction({
+                slot: uint32(trade.slot),
+                seller: uint32(trade.seller),
+                buyer: uint32(trade.buyer),
+                energyWh: uint64(trade.energyWh),
+                cost: uint96(trade.cost)
+            })
+        );
     }
 
-    // ---- the two places where balances move -------------------------------------------------------------------
-
-    function _swap(uint64 slot, uint256 seller, uint256 buyer, uint64 energyWh, uint128 price, TradeKind kind) private {
-        uint256 cost = costRoundedUp(energyWh, price);
-        uint256 proceeds = proceedsRoundedDown(energyWh, price);
-        escrowOf[buyer] -= cost;
-        escrowOf[seller] += proceeds;
-        escrowOf[UTILITY] += cost - proceeds;
-        _move(slot, seller, -int256(uint256(energyWh)));
-        _move(slot, buyer, int256(uint256(energyWh)));
-        _record(slot, seller, buyer, energyWh, price, cost, proceeds, kind);
-    }
-
-    function _move(uint64 slot, uint256 member, int256 energyWh) private {
-        positions[slot][member] += energyWh;
-        energyBalance[member] += energyWh;
-        sumOfBalances += energyWh;
-    }
-
-    function _record(
-        uint64 slot,
-        uint256 seller,
-        uint256 buyer,
-        uint64 energyWh,
-        uint128 price,
-        uint256 cost,
-        uint256 proceeds,
-        TradeKind kind
-    ) private {
-        transactions.push(EnergyTransaction(uint32(slot), uint32(seller), uint32(buyer), energyWh, uint96(cost)));
-        emit EnergyTransferred(slot, seller, buyer, energyWh, price, cost, proceeds, kind);
-    }
-
-    function _windowOver(uint64 slot) private view returns (bool) {
-        return currentSlot > slot + settlementWindow;
+    /// @inheritdoc ISmartMicrogrid
+    function transactionCount() external view returns (uint256) {
+        return transactions.length;
     }
 }

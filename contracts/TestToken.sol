@@ -2,13 +2,16 @@
 pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 
 /// @title Test euro
 /// @notice Play money for development chains: anyone may mint, so it is worth nothing. Never use it elsewhere.
-contract TestToken is ERC20("Test Euro", "tEUR") {
+contract TestToken is ERC20Permit {
     uint256 public constant MINT_LIMIT = 1_000_000_000_000;
 
     error MintTooLarge(uint256 amount, uint256 limit);
+
+    constructor() ERC20("Test Euro", "tEUR") ERC20Permit("Test Euro") {}
 
     /// @notice Six decimals, as common euro tokens have.
     function decimals() public pure override returns (uint8) {

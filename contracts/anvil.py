@@ -20,12 +20,18 @@ from simulation.errors import MicrogridError
 
 PACKAGE = "@foundry-rs/anvil@1.7.1"
 BOOT_S = 20.0
+CALL_S = 120.0
+"""Longer than the 30 s that eth_sendRawTransactionSync waits for a block, and than dumping a large state."""
 BLOCK_GAS_LIMIT = 1_000_000_000
 """So far above any block that the base fee, which rises above half the limit, stays 0."""
 
 
 class ChainError(MicrogridError):
     """The development chain cannot run; the text says why and what to do."""
+
+
+class NodeRefused(ChainError):
+    """The node answered with an error; the text has its words."""
 
 
 def ensure_anvil(tools: Path) -> Path:
@@ -47,20 +53,16 @@ class Anvil:
         options += ["--accounts", "1", "--balance", "0", "--mnemonic-random", "--quiet", "--no-cors", "--prune-history"]
         options += ["--block-base-fee-per-gas", "0", "--gas-price", "0", "--disable-min-priority-fee"]
         options += ["--gas-limit", str(BLOCK_GAS_LIMIT), "--hardfork", "cancun"]
+        options += ["--no-request-size-limit"]  # a snapshot is one request; the gateway limits everybody else's
         options += ["--timestamp", str(timestamp)] if timestamp is not None else []
-        home = folder / "anvil-home"
-        home.mkdir(parents=True, exist_ok=True)
-        with (folder / "anvil.log").open("ab") as log:
-            self._child = subprocess.Popen(
-                die_with_parent([str(program), *options]),
-                env={**os.environ, "HOME": str(home), "TMPDIR": str(home)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._http = httpx.Client(base_url=self.url, timeout=30.0, trust_env=False)
+        self._child = _start([str(program), *options], folder)
+        self._http = httpx.Client(base_url=self.url, timeout=CALL_S, trust_env=False)
         self._wait_until_up(folder)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the node."""
+        return self._child.pid
 
     @property
     def running(self) -> bool:
@@ -68,11 +70,14 @@ class Anvil:
         return self._child.poll() is None
 
     def call(self, method: str, *params: Any) -> Any:
-        """Result of one JSON-RPC call. Raises ChainError with the node's words."""
+        """Result of one JSON-RPC call. Raises NodeRefused with the node's words, ChainError when it does not answer."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        answer = self._http.post("/", json=request).json()
+        try:
+            answer = self._http.post("/", json=request).json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise ChainError(f"the node does not answer {method} ({error}); start the chain again") from error
         if "error" in answer:
-            raise ChainError(f"the node refused {method}: {answer['error'].get('message')}")
+            raise NodeRefused(f"the node refused {method}: {answer['error'].get('message')}")
         return answer["result"]
 
     def stop(self) -> None:
@@ -88,8 +93,23 @@ class Anvil:
             try:
                 self.call("eth_chainId")
                 return
-            except (httpx.HTTPError, ValueError) as error:
+            except ChainError as error:
                 if not self.running or time.monotonic() > deadline:
                     self.stop()
                     raise ChainError(f"the node did not start; see {folder / 'anvil.log'}") from error
                 time.sleep(0.02)
+
+
+def _start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    """The node with a home of its own, so that it neither reads nor fills the user's."""
+    home = folder / "anvil-home"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(folder / "anvil.log", "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as log:
+        return subprocess.Popen(
+            die_with_parent(command),
+            env={**os.environ, "HOME": str(home), "TMPDIR": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )

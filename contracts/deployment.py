@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from pydantic import Field
 
@@ -18,6 +19,7 @@ from simulation.settings import Settings
 UTILITY = 0
 UTILITY_FUNDS = 1_000_000.0
 """Test money in the utility's escrow on a development chain [currency]"""
+SECONDS_PER_HOUR = 3600
 
 
 class Deployment(Settings):
@@ -34,13 +36,19 @@ class Deployment(Settings):
     deployed_block: int = Field(ge=0)
     """Block of the deployment: events are read from here."""
     retail_price: int = Field(gt=0)
-    """The utility's price of energy [base units/kWh]"""
+    """The utility's price of energy where it posts no other for a slot [base units/kWh]"""
     feed_in_price: int = Field(ge=0)
-    """What the utility pays for energy [base units/kWh]"""
+    """What the utility pays for energy where it posts no other for a slot [base units/kWh]"""
+    price_cap: int = Field(gt=0)
+    """The utility can never charge more [base units/kWh]"""
+    grid_fee: int = Field(ge=0)
+    """Paid by the buyer of local energy to the utility [base units/kWh]"""
     settlement_window_slots: int = Field(ge=1)
     """Slots that the settlement window stays open [1]"""
     slot_minutes: int = Field(ge=1, le=60)
     """Length of a slot [simulated minutes]"""
+    slot_seconds: int = Field(ge=0)
+    """Shortest wall time of a slot that the contract's clock allows; 0 for any [s]"""
     currency: str
     """Name of the money, for display."""
 
@@ -58,20 +66,23 @@ def abi_of(name: str) -> list[dict[str, Any]]:
 
 
 def deploy(
-    chain: ChainConfig, market: MarketConfig, slot_minutes: int, first_slot: int, operator: LocalAccount
+    chain: ChainConfig,
+    market: MarketConfig,
+    slot_minutes: int,
+    first_slot: int,
+    operator: LocalAccount,
+    slot_seconds: int = 0,
 ) -> Deployment:
     """Deploy the test token and the market, and fund the utility's escrow with test money.
 
+    The contract refuses a clock that runs faster than a slot in `slot_seconds` of wall time; 0 allows any.
     Raises LedgerError when the chain is away, is another one, or refuses.
     """
     web3 = connect(chain.rpc_url, chain.chain_id)
-    sender = Sender(web3, operator, [abi_of("SmartMicrogrid"), abi_of("TestToken")])
-    retail, feed_in = to_base_units(market.retail_per_kwh), to_base_units(market.feed_in_per_kwh)
+    sender = Sender(web3, operator, [abi_of("SmartMicrogrid"), abi_of("TestToken")], chain.sending)
     token_at, _ = _create(web3, sender, "TestToken")
-    window = market.settlement_window_slots
-    contract_at, block = _create(
-        web3, sender, "SmartMicrogrid", operator.address, token_at, retail, feed_in, window, first_slot
-    )
+    rules = _rules(market, token_at, operator.address, first_slot, slot_seconds)
+    contract_at, block = _create(web3, sender, "SmartMicrogrid", rules)
     _fund_utility(web3, sender, token_at, contract_at)
     return Deployment(
         chain_id=chain.chain_id,
@@ -79,11 +90,36 @@ def deploy(
         contract=contract_at,
         token=token_at,
         deployed_block=block,
-        retail_price=retail,
-        feed_in_price=feed_in,
-        settlement_window_slots=window,
+        retail_price=to_base_units(market.retail_per_kwh),
+        feed_in_price=to_base_units(market.feed_in_per_kwh),
+        price_cap=to_base_units(market.price_cap_per_kwh),
+        grid_fee=to_base_units(market.grid_fee_per_kwh),
+        settlement_window_slots=market.settlement_window_slots,
         slot_minutes=slot_minutes,
+        slot_seconds=slot_seconds,
         currency=market.currency,
+    )
+
+
+def packed_tariff(retail_price: int, feed_in_price: int) -> int:
+    """A tariff as one word (Packing.sol, Tariff)."""
+    return retail_price << 96 | feed_in_price
+
+
+def _rules(market: MarketConfig, token: str, admin: str, first_slot: int, slot_seconds: int) -> tuple[Any, ...]:
+    """The contract's Rules. Without a utility's wallet its owner is a key that nobody keeps."""
+    return (
+        token,
+        admin,
+        round(market.admin_delay_hours * SECONDS_PER_HOUR),
+        market.utility_wallet or Account.create().address,
+        to_base_units(market.price_cap_per_kwh),
+        to_base_units(market.grid_fee_per_kwh),
+        market.settlement_window_slots,
+        first_slot,
+        slot_seconds,
+        market.audit_batches,
+        packed_tariff(to_base_units(market.retail_per_kwh), to_base_units(market.feed_in_per_kwh)),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sqlite3
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +11,7 @@ from typing import NamedTuple
 from simulation.errors import MicrogridError
 
 SET_UP = (
+    "PRAGMA locking_mode=EXCLUSIVE",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "CREATE TABLE IF NOT EXISTS transactions "
@@ -29,7 +32,9 @@ class JournalEntry(NamedTuple):
     raw: str
     """Signed transaction, 0x hex."""
     timestamp: int | None
-    """Time of the block that held it [s]; None when the node stopped before it said so."""
+    """Time of its block [s]; None in journals of older versions for what the node did not confirm."""
+    accepted: bool
+    """Whether the node took it; False when that was not noted before the end."""
 
 
 class Journal:
@@ -38,43 +43,65 @@ class Journal:
     def __init__(self, path: Path) -> None:
         try:
             self._database = _open(path)
+        except sqlite3.OperationalError as error:
+            raise JournalError(f"{path}: cannot be opened ({error}); is another chain running in this home?") from error
         except sqlite3.DatabaseError as error:
             raise JournalError(
                 f"{path}: not a readable journal ({error}); restore a backup, or move it away to start an empty chain"
             ) from error
 
-    def add(self, raw: str) -> int:
-        """Write a transaction that is about to be sent; returns its number."""
-        cursor = self._database.execute("INSERT INTO transactions (raw, state) VALUES (?, ?)", (raw, PENDING))
+    def add(self, raw: str, timestamp: int) -> int:
+        """Write a transaction that is about to be sent for a block of that time [s]; returns its number."""
+        cursor = self._database.execute(
+            "INSERT INTO transactions (raw, state, timestamp) VALUES (?, ?, ?)", (raw, PENDING, timestamp)
+        )
         return int(cursor.lastrowid or 0)
 
-    def accept(self, number: int, timestamp: int | None) -> None:
-        """The node took it, in a block of that time [s]"""
-        self._update(number, ACCEPTED, timestamp)
+    def accept(self, number: int) -> None:
+        """The node took it."""
+        self._mark(number, ACCEPTED)
 
     def refuse(self, number: int) -> None:
         """The node refused it: it is not replayed."""
-        self._update(number, REFUSED, None)
+        self._mark(number, REFUSED)
 
-    def to_replay(self) -> list[JournalEntry]:
-        """Everything that was or may have been accepted, in order."""
+    def to_replay(self, after: int = 0) -> list[JournalEntry]:
+        """Everything behind entry `after` that was or may have been accepted, in order."""
         rows = self._database.execute(
-            "SELECT number, raw, timestamp FROM transactions WHERE state != ? ORDER BY number", (REFUSED,)
+            "SELECT number, raw, timestamp, state FROM transactions WHERE number > ? AND state != ? ORDER BY number",
+            (after, REFUSED),
         )
-        return [JournalEntry(*row) for row in rows]
+        return [JournalEntry(number, raw, timestamp, state == ACCEPTED) for number, raw, timestamp, state in rows]
+
+    def last_number(self) -> int:
+        """Number of the newest entry; 0 when there is none."""
+        return int(self._database.execute("SELECT coalesce(max(number), 0) FROM transactions").fetchone()[0])
+
+    def first_timestamp(self) -> int | None:
+        """Time of the oldest block [s]; None in an empty journal."""
+        row = self._database.execute("SELECT min(timestamp) FROM transactions WHERE state != ?", (REFUSED,)).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def fingerprint(self, number: int) -> str | None:
+        """SHA-256 of an entry's transaction, which no other journal has at this place; None without that entry."""
+        row = self._database.execute("SELECT raw FROM transactions WHERE number = ?", (number,)).fetchone()
+        return None if row is None else hashlib.sha256(row[0].encode()).hexdigest()
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
-    def _update(self, number: int, state: int, timestamp: int | None) -> None:
-        self._database.execute(
-            "UPDATE transactions SET state = ?, timestamp = ? WHERE number = ?", (state, timestamp, number)
-        )
+    def _mark(self, number: int, state: int) -> None:
+        """Not synchronised: should the mark be lost with the power, the replay finds the same answer again."""
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("UPDATE transactions SET state = ? WHERE number = ?", (state, number))
+        self._database.execute("PRAGMA synchronous=FULL")
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its other files the same mode
+    path.chmod(0o600)
+    database = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
     try:
         for statement in SET_UP:
             database.execute(statement)

@@ -1,99 +1,34 @@
-"""The ledger: typed calls to SmartMicrogrid.sol, and its events as frozen records."""
+"""The ledger: typed calls to SmartMicrogrid.sol."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from eth_account.signers.local import LocalAccount
-from pydantic import Field
-from web3.types import EventData
 
-from contracts.deployment import UTILITY, Deployment, abi_of
+from contracts.balances import MemberBalance, MeterState, Tariff, Totals
+from contracts.deployment import UTILITY, Deployment, abi_of, packed_tariff
+from contracts.events import EnergyTransfer, EventReader, MarketEvent, transfers
 from contracts.hub_client import HubClient
 from contracts.member import Member
-from contracts.metering import SignedMeterReading, reading_tuple
+from contracts.metering import SignedMeterReading, packed_reading
 from contracts.orders import SignedOrder, order_tuple
-from contracts.sender import LedgerError, Sender, connect
-from contracts.typed_data import Domain
-from simulation.settings import Settings
+from contracts.sender import DEFAULT, LedgerError, Sender, Sending, connect
+from contracts.settlement import packed_settlement
+from contracts.typed_data import Domain, compact, on_chain
 
 NOBODY = "0x" + "0" * 40
-KINDS: tuple[Literal["auction"], Literal["offer"], Literal["utility"]] = ("auction", "offer", "utility")
+SLOT_STATES: tuple[Literal["open"], Literal["settled"], Literal["closed"]] = ("open", "settled", "closed")
 SlotState = Literal["open", "settled", "closed"]
-
-
-class EnergyTransfer(Settings):
-    """One event EnergyTransferred."""
-
-    tx_hash: str = Field(pattern=r"^0x[0-9a-f]{64}$")
-    """Transaction that emitted it; stays the same when the chain is replayed."""
-    log_index: int = Field(ge=0)
-    """Place of the event within its transaction."""
-    slot: int = Field(ge=0)
-    """Slot of the energy."""
-    seller: int = Field(ge=0)
-    """Member number; 0 is the utility."""
-    buyer: int = Field(ge=0)
-    """Member number; 0 is the utility."""
-    energy_wh: int = Field(gt=0)
-    """Energy that changed hands [Wh]"""
-    price: int = Field(ge=0)
-    """[base units/kWh]"""
-    cost: int = Field(ge=0)
-    """Paid by the buyer [base units]"""
-    proceeds: int = Field(ge=0)
-    """Received by the seller [base units]"""
-    kind: Literal["auction", "offer", "utility"]
-    """Cleared in the auction, bought as an offer, or netted with the utility."""
-
-
-class MemberBalance(Settings):
-    """What the contract says about one member."""
-
-    number: int
-    """Member number."""
-    escrow: int
-    """Money in the contract [base units]"""
-    stored_energy_wh: int
-    """Positive part of the energy balance [Wh]"""
-    energy_balance_wh: int
-    """Signed energy balance over all open slots [Wh]"""
-    debt: int
-    """Owed to the utility [base units]"""
-
-
-class Totals(Settings):
-    """Sums that show whether anything was lost or made up."""
-
-    token_in_contract: int
-    """Payment tokens that the contract holds [base units]"""
-    sum_of_escrows: int
-    """Escrow of all listed members and the utility [base units]"""
-    metered_net_wh: int
-    """Exports minus imports of all meters [Wh]"""
-    sum_of_balances_wh: int
-    """Energy balance of all listed members [Wh]"""
-    utility_net_wh: int
-    """Bought minus sold by the utility [Wh]"""
-    transactions: int
-    """Entries in the audit array."""
-
-    @property
-    def money_balance(self) -> int:
-        """Tokens that nobody owns; 0 when nothing is wrong [base units]"""
-        return self.token_in_contract - self.sum_of_escrows
-
-    @property
-    def energy_balance_wh(self) -> int:
-        """Metered energy that nobody has; 0 when nothing is wrong [Wh]"""
-        return self.metered_net_wh - self.sum_of_balances_wh - self.utility_net_wh
+BLOCKS_PER_QUESTION = 5000
+"""Logs are asked for in pieces: public nodes refuse long ranges."""
 
 
 class Ledger:
     """One market on one chain, seen by one account (or by a reader without a key). Safe to use from several threads."""
 
-    def __init__(self, deployment: Deployment, account: LocalAccount | None = None) -> None:
+    def __init__(self, deployment: Deployment, account: LocalAccount | None = None, sending: Sending = DEFAULT) -> None:
         web3 = connect(deployment.rpc_url, deployment.chain_id)
         if not web3.eth.get_code(deployment.contract):  # type: ignore[arg-type]  # a checksummed address as text
             raise LedgerError(
@@ -104,16 +39,19 @@ class Ledger:
         self._web3 = web3
         self._contract = web3.eth.contract(deployment.contract, abi=abi_of("SmartMicrogrid"))  # type: ignore[call-overload]
         self._token = web3.eth.contract(deployment.token, abi=abi_of("TestToken"))  # type: ignore[call-overload]
-        self._sender = Sender(web3, account, [abi_of("SmartMicrogrid"), abi_of("TestToken")])
+        self._sender = Sender(web3, account, [abi_of("SmartMicrogrid"), abi_of("TestToken")], sending)
+        self._events = EventReader(deployment.contract)
         self._call = self._contract.functions
 
     @classmethod
-    def from_hub(cls, hub: HubClient, account: LocalAccount | None, pinned: str | None = None) -> Ledger:
+    def from_hub(
+        cls, hub: HubClient, account: LocalAccount | None, pinned: str | None = None, sending: Sending = DEFAULT
+    ) -> Ledger:
         """The market that the hub announces. `pinned` is the only contract address accepted, when given."""
         deployment = Deployment.model_validate(hub.get("/api/market"))
         if pinned is not None and pinned.lower() != deployment.contract.lower():
             raise LedgerError(f"the hub announces contract {deployment.contract}, chain.contract_address pins {pinned}")
-        return cls(deployment, account)
+        return cls(deployment, account, sending)
 
     @property
     def domain(self) -> Domain:
@@ -122,18 +60,22 @@ class Ledger:
 
     # ---- members and money
 
-    def register(self, member: Member) -> None:
-        """Register a member (registrar only); nothing happens when it already is, with the same wallet."""
+    def register(self, member: Member, capacity_wh: int) -> None:
+        """Register a member whose connection carries `capacity_wh` a slot (registrar only) [Wh]
+
+        Nothing happens when it already is, with the same wallet.
+        """
         known = self.owner_of(member.number)
         if known is None:
-            self._sender.send(self._call.register(member.number, member.owner, member.meter or NOBODY))
+            wh = capacity_wh if member.meter else 0
+            self._sender.send(self._call.register(member.number, member.owner, member.meter or NOBODY, wh))
         elif known.lower() != member.owner.lower():
             raise LedgerError(f"member {member.number} is registered with wallet {known}, not with {member.owner}")
 
     def owner_of(self, number: int) -> str | None:
         """Wallet of a member, or None when it is not registered."""
-        owner, _, active = self._read(self._call.buildings(number))
-        return str(owner) if active else None
+        owner = str(self._read(self._call.buildings(number))[0])
+        return None if owner == NOBODY else owner
 
     def is_registered(self, number: int) -> bool:
         """Whether the contract knows the member."""
@@ -151,13 +93,28 @@ class Ledger:
 
     def balance(self, number: int) -> MemberBalance:
         """Escrow, debt and energy of a member."""
-        return MemberBalance(
-            number=number,
-            escrow=self._read(self._call.escrowOf(number)),
-            stored_energy_wh=self._read(self._call.storedEnergy(number)),
-            energy_balance_wh=self._read(self._call.energyBalance(number)),
-            debt=self._read(self._call.debtOf(number)),
-        )
+        return self.balances([number])[0]
+
+    def balances(self, numbers: Sequence[int]) -> list[MemberBalance]:
+        """The same of several members, in one question to the node."""
+        call = self._call
+        views = (call.escrowOf, call.freeFunds, call.energyBalance, call.debtOf)
+        answers = self._read_many([view(number) for number in numbers for view in views])
+        fields = ("escrow", "free", "energy_balance_wh", "debt")
+        rows = [answers[first : first + len(fields)] for first in range(0, len(answers), len(fields))]
+        return [
+            MemberBalance(number=number, **dict(zip(fields, row, strict=True)))
+            for number, row in zip(numbers, rows, strict=True)
+        ]
+
+    def meters(self, numbers: Sequence[int]) -> list[MeterState]:
+        """What the contract knows of the members' meters, in one question to the node."""
+        answers = self._read_many([self._call.meterOf(number) for number in numbers])
+        return [MeterState.from_chain(answer) for answer in answers]
+
+    def meter(self, number: int) -> MeterState:
+        """What the contract knows of a member's meter; capacity 0 when it has none."""
+        return self.meters([number])[0]
 
     def position_wh(self, number: int, slot: int) -> int:
         """Signed energy that a member has left in a slot [Wh]"""
@@ -175,18 +132,24 @@ class Ledger:
 
     def slot_state(self, slot: int) -> SlotState:
         """Open until settled; closed when its window is over."""
-        if self.current_slot() > slot + self.deployment.settlement_window_slots:
-            return "closed"
-        return "settled" if self._read(self._call.slotStates(slot)) else "open"
+        return SLOT_STATES[self._read(self._call.slotState(slot))]
 
-    def last_sequence(self, number: int) -> int:
-        """Sequence of the newest reading that the contract took from a member's meter."""
-        return int(self._read(self._call.lastSequence(number)))
+    def tariff(self, slot: int) -> Tariff:
+        """The utility's tariff in a slot."""
+        retail, feed_in = self._read(self._call.tariffAt(slot))
+        return Tariff(retail_price=retail, feed_in_price=feed_in)
 
-    def submit_readings(self, readings: Sequence[SignedMeterReading]) -> None:
-        """Relay signed readings; one that the contract does not take is left out there, with an event."""
-        if readings:
-            self._sender.send(self._call.submitReadings([(reading_tuple(r.reading), r.signature) for r in readings]))
+    def post_tariffs(self, from_slot: int, tariffs: Sequence[Tariff]) -> None:
+        """Post the tariffs of `from_slot` and those after it, at least two slots ahead (tariff role only)."""
+        words = [packed_tariff(tariff.retail_price, tariff.feed_in_price) for tariff in tariffs]
+        self._sender.send(self._call.postTariffs(from_slot, words))
+
+    def submit_readings(self, readings: Sequence[SignedMeterReading]) -> list[MarketEvent]:
+        """Relay signed readings; one that the contract does not take is left out there. Returns what it said."""
+        if not readings:
+            return []
+        batch = [(packed_reading(signed.reading), *compact(signed.signature)) for signed in readings]
+        return self._events.read(self._sender.send(self._call.submitReadings(batch))["logs"])
 
     def settle(
         self,
@@ -197,20 +160,30 @@ class Ledger:
         fills: Sequence[tuple[int, int, int]],
     ) -> list[EnergyTransfer]:
         """Settle a slot's auction; fills are (index of sell, index of buy, Wh). Returns what changed hands."""
-        clearing = (slot, price, _signed_tuples(sells), _signed_tuples(buys), list(fills))
-        return self._transfers_of(self._sender.send(self._call.settle(clearing)))
+        batch, wallet_signatures = packed_settlement(slot, price, sells, buys, fills)
+        if wallet_signatures:
+            return self._sent(self._call.settleWithWallets(*batch, wallet_signatures))
+        return self._sent(self._call.settle(*batch))
 
     def close_slot(self, slot: int, numbers: Sequence[int]) -> list[EnergyTransfer]:
-        """After the window: net what is left of a slot with the utility."""
-        return self._transfers_of(self._sender.send(self._call.closeSlot(slot, list(numbers))))
+        """Net what members have left of a slot with the utility; nothing happens to those that have nothing."""
+        return self._sent(self._call.closeSlot(slot, list(numbers)))
 
     def transfer_energy(self, offer: SignedOrder, buyer: int, energy_wh: int) -> EnergyTransfer:
         """Buy delivered energy at the price that its seller signed, with the account of `buyer`."""
-        call = self._call.transferEnergy(order_tuple(offer.order), offer.signature, buyer, energy_wh)
-        return self._transfers_of(self._sender.send(call))[0]
+        signature = on_chain(offer.signature)
+        return self._sent(self._call.transferEnergy(order_tuple(offer.order), signature, buyer, energy_wh))[0]
+
+    def cancel_order(self, signed: SignedOrder) -> None:
+        """Withdraw an order of one's own; one for a slot that runs is binding."""
+        self._sender.send(self._call.cancelOrder(order_tuple(signed.order)))
+
+    def cancel_through(self, number: int, slot: int) -> None:
+        """Withdraw all auction orders of one's own for the slots after the running one and up to `slot`."""
+        self._sender.send(self._call.cancelThrough(number, slot))
 
     def filled_wh(self, order_hash: str) -> int:
-        """How much of an order was already traded [Wh]"""
+        """How much of an offer was already bought [Wh]"""
         return int(self._read(self._call.filledWh(order_hash)))
 
     # ---- the shared forecaster
@@ -230,16 +203,18 @@ class Ledger:
 
     # ---- events and sums
 
+    def events(self, from_block: int | None = None) -> list[MarketEvent]:
+        """Everything that the contract said since `from_block` (default: the deployment), in order."""
+        first = self.deployment.deployed_block if from_block is None else from_block
+        return self._events.read(self._logs(first))
+
     def transfers(self, from_block: int | None = None) -> list[EnergyTransfer]:
         """Everything that changed hands since `from_block` (default: the deployment), in order."""
-        start = self.deployment.deployed_block if from_block is None else from_block
-        logs = self._sender.query(lambda: self._contract.events.EnergyTransferred().get_logs(from_block=start))
-        firsts: dict[str, int] = {}
-        return [self._record(log, firsts) for log in logs]
+        return transfers(self.events(from_block))
 
     def transfers_in(self, tx_hash: str) -> list[EnergyTransfer]:
         """What changed hands in one transaction. Raises LedgerError when it is unknown or failed."""
-        return self._transfers_of(self._sender.receipt(tx_hash))
+        return transfers(self._events.read(self._sender.receipt(tx_hash)["logs"]))
 
     def block_number(self) -> int:
         """Newest block."""
@@ -247,49 +222,40 @@ class Ledger:
 
     def totals(self, numbers: Sequence[int]) -> Totals:
         """The sums over the utility and the given members."""
-        balances = [self.balance(number) for number in {UTILITY, *numbers}]
+        members = sorted({UTILITY, *numbers})
+        balances, meters = self.balances(members), self.meters(members)
+        call = self._call
+        held = (call.uncollected(), call.totalCollateral(), call.transactionCount())
+        token = self._token.functions.balanceOf(self.deployment.contract)
+        in_contract, uncollected, collateral, count = self._read_many([token, *held])
         return Totals(
-            token_in_contract=self._read(self._token.functions.balanceOf(self.deployment.contract)),
-            sum_of_escrows=sum(balance.escrow for balance in balances),
-            metered_net_wh=self._read(self._call.totalMeteredNet()),
-            sum_of_balances_wh=sum(balance.energy_balance_wh for balance in balances),
-            utility_net_wh=self._read(self._call.utilityNetWh()),
-            transactions=self._read(self._call.transactionCount()),
+            token_in_contract=in_contract,
+            sum_of_escrows=sum(balance.escrow for balance in balances) + uncollected + collateral,
+            metered_net_wh=sum(meter.export_register_wh - meter.import_register_wh for meter in meters),
+            sum_of_balances_wh=sum(balance.energy_balance_wh for balance in balances if balance.number != UTILITY),
+            utility_net_wh=balances[0].energy_balance_wh,
+            transactions=count,
         )
+
+    def _logs(self, first: int) -> Iterable[Any]:
+        newest = self.block_number()
+        while first <= newest:
+            last = min(first + BLOCKS_PER_QUESTION - 1, newest)
+            wanted: Any = {"address": self.deployment.contract, "fromBlock": first, "toBlock": last}
+            yield from self._sender.query(lambda wanted=wanted: self._web3.eth.get_logs(wanted))  # type: ignore[misc]
+            first = last + 1
+
+    def _sent(self, call: Any) -> list[EnergyTransfer]:
+        return transfers(self._events.read(self._sender.send(call)["logs"]))
 
     def _read(self, call: Any) -> Any:
         return self._sender.read(call)
 
-    def _transfers_of(self, receipt: Any) -> list[EnergyTransfer]:
-        at = self.deployment.contract.lower()
-        event = self._contract.events.EnergyTransferred()
-        topic = event.topic
-        logs = [log for log in receipt["logs"] if log["address"].lower() == at and _hex(log["topics"][0]) == topic]
-        firsts: dict[str, int] = {}
-        return [self._record(event.process_log(log), firsts) for log in logs]
+    def _read_many(self, calls: Sequence[Any]) -> list[Any]:
+        def ask() -> list[Any]:
+            with self._web3.batch_requests() as batch:
+                for call in calls:
+                    batch.add(call)
+                return list(batch.execute())
 
-    def _record(self, log: EventData, seen: dict[str, int]) -> EnergyTransfer:
-        """`log_index` counts the transfers within their transaction: a block's numbering changes with a replay."""
-        tx_hash, args = _hex(log["transactionHash"]), log["args"]
-        index = seen.get(tx_hash, 0)
-        seen[tx_hash] = index + 1
-        return EnergyTransfer(
-            tx_hash=tx_hash,
-            log_index=index,
-            slot=args["slot"],
-            seller=args["seller"],
-            buyer=args["buyer"],
-            energy_wh=args["energyWh"],
-            price=args["pricePerKwh"],
-            cost=args["cost"],
-            proceeds=args["proceeds"],
-            kind=KINDS[args["kind"]],
-        )
-
-
-def _signed_tuples(orders: Sequence[SignedOrder]) -> list[tuple[Any, str]]:
-    return [(order_tuple(signed.order), signed.signature) for signed in orders]
-
-
-def _hex(value: bytes) -> str:
-    return "0x" + bytes(value).hex()
+        return list(self._sender.query(ask))

@@ -12,27 +12,27 @@ from contracts.typed_data import Domain, digest, recover, sign, typed_message
 from simulation.settings import Settings
 
 READING_FIELDS = [
-    {"name": "member", "type": "uint256"},
-    {"name": "slot", "type": "uint64"},
-    {"name": "importedWh", "type": "uint64"},
-    {"name": "exportedWh", "type": "uint64"},
-    {"name": "sequence", "type": "uint64"},
+    {"name": "member", "type": "uint32"},
+    {"name": "slot", "type": "uint32"},
+    {"name": "sequence", "type": "uint32"},
+    {"name": "importRegisterWh", "type": "uint64"},
+    {"name": "exportRegisterWh", "type": "uint64"},
 ]
 
 
 class MeterReading(Settings):
-    """Energy that really flowed in one slot."""
+    """The two registers of a meter at the end of a slot. They only rise: what a lost reading left out, the next has."""
 
     member: int = Field(ge=1, lt=2**32)
     """Number of the member on the contract."""
     slot: int = Field(ge=0, lt=2**32)
-    """Slot that was measured."""
-    imported_wh: int = Field(ge=0, lt=2**53)
-    """Energy taken from the grid [Wh]"""
-    exported_wh: int = Field(ge=0, lt=2**53)
-    """Energy given to the grid [Wh]"""
-    sequence: int = Field(ge=0, lt=2**53)
+    """Slot at whose end the registers were read."""
+    sequence: int = Field(ge=0, lt=2**32)
     """Rises with every reading of a meter, so that none counts twice."""
+    import_register_wh: int = Field(ge=0, lt=2**53)
+    """Energy taken from the grid since the meter was registered [Wh]"""
+    export_register_wh: int = Field(ge=0, lt=2**53)
+    """Energy given to the grid since the meter was registered [Wh]"""
 
 
 class SignedMeterReading(Settings):
@@ -46,7 +46,14 @@ class SignedMeterReading(Settings):
 
 def reading_tuple(reading: MeterReading) -> tuple[int, int, int, int, int]:
     """The reading in the contract's field order."""
-    return reading.member, reading.slot, reading.imported_wh, reading.exported_wh, reading.sequence
+    registers = reading.import_register_wh, reading.export_register_wh
+    return reading.member, reading.slot, reading.sequence, *registers
+
+
+def packed_reading(reading: MeterReading) -> int:
+    """The reading as one word of a batch (Packing.sol, ReadingTerms)."""
+    registers = reading.import_register_wh << 64 | reading.export_register_wh
+    return reading.member << 192 | reading.slot << 160 | reading.sequence << 128 | registers
 
 
 def reading_message(reading: MeterReading, domain: Domain) -> SignableMessage:

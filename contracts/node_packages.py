@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import os
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from simulation.errors import MicrogridError
@@ -27,15 +30,30 @@ def node_binary() -> Path:
 
 def install_package(folder: Path, *packages: str) -> Path:
     """Install exact versions under `folder` once; returns its node_modules. Raises NodePackageError with the fix."""
-    done = folder / ".installed"
-    wanted = "\n".join(packages)
-    if done.exists() and done.read_text(encoding="utf-8") == wanted:
-        return folder / "node_modules"
-    folder.mkdir(parents=True, exist_ok=True)
-    log.info("installing %s into %s (first use only)", ", ".join(packages), folder)
-    _run_npm(folder, packages)
-    done.write_text(wanted, encoding="utf-8")
+    done, wanted = folder / ".installed", "\n".join(packages)
+    if not _is(done, wanted):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder / ".lock"):
+            if not _is(done, wanted):  # another process may have done it meanwhile
+                log.info("installing %s into %s (first use only)", ", ".join(packages), folder)
+                _run_npm(folder, packages)
+                done.write_text(wanted, encoding="utf-8")
     return folder / "node_modules"
+
+
+def _is(done: Path, wanted: str) -> bool:
+    return done.exists() and done.read_text(encoding="utf-8") == wanted
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time: two npm in one folder leave half a package."""
+    with path.open("a") as lock:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _run_npm(folder: Path, packages: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,14 +18,16 @@ from pydantic import ValidationError
 
 from contracts.clearing import BookEntry, Clearing, clear
 from contracts.deployment import Deployment, deploy
+from contracts.events import EnergyTransfer, MarketEvent
 from contracts.hub_client import HubClient, HubError, HubRejected
 from contracts.keys import load_or_create_key
-from contracts.ledger import EnergyTransfer, Ledger
+from contracts.ledger import Ledger
 from contracts.member import FIRST_GUEST, Member
 from contracts.metering import SignedMeterReading
 from contracts.orders import SignedOrder
 from contracts.sender import LedgerError
 from contracts.settings import ChainConfig, MarketConfig
+from contracts.units import kwh_to_wh
 from simulation.clock import SimClock
 from simulation.errors import MicrogridError
 from simulation.files import write_atomically
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 HUB_WAIT_S = 60.0
 PAUSE_S = 0.5
 REPORT_BATCH = 500
+SECONDS_PER_HOUR = 3600
 
 
 class OperatorError(MicrogridError):
@@ -58,9 +61,12 @@ class Auction(Settings):
 
 
 def run_operator(
-    hub_url: str, folder: Path, market: MarketConfig, chain: ChainConfig, numbers: Collection[int]
+    hub_url: str, folder: Path, market: MarketConfig, chain: ChainConfig, capacities_kw: Mapping[int, float]
 ) -> None:
-    """Work until SIGTERM or SIGINT. Raises OperatorError, HubError or LedgerError when it cannot begin."""
+    """Work until SIGTERM or SIGINT. Raises OperatorError, HubError or LedgerError when it cannot begin.
+
+    `capacities_kw` has the power of each building's grid connection by its number; only these buildings may join.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -69,7 +75,8 @@ def run_operator(
     clock = SimClock.model_validate(hub.get("/api/clock"))
     key = load_or_create_key(folder / "operator.key")
     deployment = ensure_market(hub, chain, market, clock, folder, key)
-    operator = Operator(hub, Ledger(deployment, key), clock, market, numbers, folder)
+    ledger = Ledger(deployment, key, chain.sending)
+    operator = Operator(hub, ledger, clock, market, capacities_kw, folder)
     log.info("market %s is open", deployment.contract)
     operator.run(stop)
 
@@ -79,11 +86,13 @@ def ensure_market(
 ) -> Deployment:
     """The market that was deployed before, or a new one; announced at the hub. Raises OperatorError or LedgerError."""
     path = folder / "deployment.json"
+    slot_seconds = int(clock.slot_length.total_seconds() / clock.speed)
     if path.exists():
         deployment = _read_deployment(path)
+        _check_speed(path, deployment, slot_seconds)
     else:
         first_slot = clock.slot_at(clock.now())
-        deployment = deploy(chain, market, clock.slot_minutes, first_slot, key)
+        deployment = deploy(chain, market, clock.slot_minutes, first_slot, key, slot_seconds)
         write_atomically(path, deployment.model_dump_json(indent=1).encode())
     if chain.contract_address and chain.contract_address.lower() != deployment.contract.lower():
         raise OperatorError(
@@ -93,6 +102,14 @@ def ensure_market(
     Ledger(deployment)
     hub.put("/api/market", deployment.model_dump(mode="json"))
     return deployment
+
+
+def _check_speed(path: Path, deployment: Deployment, slot_seconds: int) -> None:
+    if slot_seconds < deployment.slot_seconds:
+        raise OperatorError(
+            f"{path}: this market's contract allows a slot every {deployment.slot_seconds} s of wall time, and the "
+            f"scenario's clock makes one every {slot_seconds} s; lower --speed, or use a new --home"
+        )
 
 
 def _read_deployment(path: Path) -> Deployment:
@@ -111,14 +128,15 @@ class Operator:
         ledger: Ledger,
         clock: SimClock,
         market: MarketConfig,
-        numbers: Collection[int],
+        capacities_kw: Mapping[int, float],
         folder: Path,
     ) -> None:
         self._hub = hub
         self._ledger = ledger
         self._clock = clock
         self._market = market
-        self._numbers = frozenset(numbers)
+        hours = clock.slot_length.total_seconds() / SECONDS_PER_HOUR
+        self._capacities_wh = {number: kwh_to_wh(kw * hours) for number, kw in capacities_kw.items()}
         self._folder = folder / "slots"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._window = ledger.deployment.settlement_window_slots
@@ -161,7 +179,7 @@ class Operator:
             if registered or not self._may_join(member):
                 continue
             try:
-                self._ledger.register(member)
+                self._ledger.register(member, self._capacities_wh.get(member.number, 0))
             except LedgerError as error:
                 self._warn_once(member, str(error))
                 continue
@@ -169,7 +187,7 @@ class Operator:
             log.info("registered %s as member %d", member.name, member.number)
 
     def _may_join(self, member: Member) -> bool:
-        if member.number in self._numbers or (member.number >= FIRST_GUEST and self._market.open_registration):
+        if member.number in self._capacities_wh or (member.number >= FIRST_GUEST and self._market.open_registration):
             return True
         self._warn_once(member, "is not in the scenario, and open_registration is for guests only")
         return False
@@ -229,14 +247,16 @@ class Operator:
         """Relay readings that the contract does not know; True when every metered member's is there."""
         readings = [SignedMeterReading.model_validate(item) for item in self._hub.get("/api/meter-readings", slot=slot)]
         new = [signed for signed in readings if signed.reading.sequence > self._last_relayed(signed.reading.member)]
-        self._ledger.submit_readings(new)
+        for event in self._ledger.submit_readings(new):
+            if event.name == "ReadingRejected":
+                log.warning("slot %d: the contract refused the reading of member %d: %s", *_refusal(event))
         for signed in new:
             self._relayed[signed.reading.member] = signed.reading.sequence
-        return self._numbers <= {signed.reading.member for signed in readings}
+        return self._capacities_wh.keys() <= {signed.reading.member for signed in readings}
 
     def _last_relayed(self, member: int) -> int:
         if member not in self._relayed:
-            self._relayed[member] = self._ledger.last_sequence(member)
+            self._relayed[member] = self._ledger.meter(member).sequence
         return self._relayed[member]
 
     def _settle(self, slot: int) -> None:
@@ -293,6 +313,10 @@ class Operator:
             self._hub.post("/api/slots", report)
         except HubRejected as error:
             log.warning("the hub did not take the report of slot %d: %s", auction.clearing.slot, error)
+
+
+def _refusal(event: MarketEvent) -> tuple[int, int, str]:
+    return event.values["slot"], event.values["member"], event.values["fault"]
 
 
 def _slot_report(auction: Auction) -> dict[str, object]:

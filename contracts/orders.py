@@ -12,15 +12,14 @@ from pydantic import Field
 from contracts.typed_data import Domain, digest, recover, sign, typed_message
 from simulation.settings import Settings
 
-UINT64 = 2**64
 ORDER_FIELDS = [
-    {"name": "member", "type": "uint256"},
-    {"name": "slot", "type": "uint64"},
+    {"name": "member", "type": "uint32"},
+    {"name": "slot", "type": "uint32"},
     {"name": "side", "type": "uint8"},
     {"name": "energyWh", "type": "uint64"},
-    {"name": "limitPrice", "type": "uint128"},
-    {"name": "expirySlot", "type": "uint64"},
-    {"name": "salt", "type": "uint256"},
+    {"name": "limitPrice", "type": "uint96"},
+    {"name": "expirySlot", "type": "uint32"},
+    {"name": "salt", "type": "uint64"},
 ]
 
 
@@ -43,7 +42,7 @@ class Order(Settings):
     energy_wh: int = Field(ge=1, lt=2**53)
     """Most energy to trade [Wh]"""
     limit_price: int = Field(ge=0, lt=2**53)
-    """Highest price to pay, lowest to accept [base units/kWh]"""
+    """Highest price to pay, grid fee included; lowest to accept [base units/kWh]"""
     expiry_slot: int = Field(ge=0, lt=2**32)
     """Last slot in which the order may be filled."""
     salt: int = Field(ge=0, lt=2**53)
@@ -63,6 +62,11 @@ def order_tuple(order: Order) -> tuple[int, int, int, int, int, int, int]:
     """The order in the contract's field order."""
     side = int(order.side)
     return order.member, order.slot, side, order.energy_wh, order.limit_price, order.expiry_slot, order.salt
+
+
+def packed_terms(order: Order) -> int:
+    """An auction order as one word of a settlement (Packing.sol, OrderTerms)."""
+    return order.member << 224 | order.energy_wh << 160 | order.limit_price << 64 | order.salt
 
 
 def order_message(order: Order, domain: Domain) -> SignableMessage:

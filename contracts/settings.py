@@ -11,7 +11,18 @@ from simulation.settings import Settings
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(:\d+)?(/.*)?$")]
 
 
-class ChainConfig(Settings):
+class Sending(Settings):
+    """How patiently transactions are sent."""
+
+    confirmations: int = Field(default=0, ge=0, le=64)
+    """Blocks that must follow the one with a transaction before it counts: the depth of reorganisations [1]"""
+    receipt_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+    """How long a transaction may wait for its block until it is sent again with a higher fee [s]"""
+    resends: int = Field(default=3, ge=0, le=20)
+    """How often it is sent again before the sender gives up [1]"""
+
+
+class ChainConfig(Sending):
     """The Ethereum node that settles."""
 
     rpc_url: HttpUrl = "http://127.0.0.1:8545"
@@ -20,6 +31,11 @@ class ChainConfig(Settings):
     """Expected chain id; another one at `rpc_url` is refused."""
     contract_address: str | None = Field(default=None, pattern=r"^0x[0-9a-fA-F]{40}$")
     """Pins the SmartMicrogrid contract; by default the operator deploys one and the hub announces it."""
+
+    @property
+    def sending(self) -> Sending:
+        """The part that a Sender needs."""
+        return Sending(confirmations=self.confirmations, receipt_timeout_s=self.receipt_timeout_s, resends=self.resends)
 
 
 class MarketConfig(Settings):
@@ -33,12 +49,20 @@ class MarketConfig(Settings):
     """What the utility pays for energy [currency/kWh]"""
     grid_fee_per_kwh: float = Field(default=0.0, ge=0, le=100)
     """Paid by the buyer of local energy [currency/kWh]; only 0 is supported so far."""
+    price_cap_per_kwh: float = Field(default=1.0, gt=0, le=100)
+    """The contract lets the utility never charge more, and keeps back so much escrow per missing kWh [currency/kWh]"""
     settlement_window_slots: int = Field(default=4, ge=1, le=96)
     """Slots after delivery during which energy may still be bought from neighbours [1]"""
     gate_closure_seconds: float = Field(default=60.0, ge=0)
     """Orders for a slot are accepted until this long before it starts [simulated s]"""
     deposit: float = Field(default=100.0, ge=0, le=1_000_000)
     """Test money that a new building puts into escrow on a development chain [currency]"""
+    utility_wallet: str | None = Field(default=None, pattern=r"^0x[0-9a-fA-F]{40}$")
+    """Wallet that may withdraw the utility's money from the contract; by default nobody can (test money)."""
+    admin_delay_hours: float = Field(default=24.0, ge=0, le=720)
+    """How long after its announcement the contract's admin can be replaced [h]"""
+    audit_batches: bool = True
+    """Whether the contract writes auction and utility trades to its audit array too; each costs 22,000 gas more."""
     open_registration: bool = True
     """Whether a person's wallet may join as a guest that only buys (for demonstrations)."""
 
@@ -48,6 +72,11 @@ class MarketConfig(Settings):
             raise ValueError(
                 f"feed_in_per_kwh = {self.feed_in_per_kwh} must be below retail_per_kwh = {self.retail_per_kwh}: "
                 "between them lies what neighbours can gain"
+            )
+        if self.retail_per_kwh > self.price_cap_per_kwh:
+            raise ValueError(
+                f"retail_per_kwh = {self.retail_per_kwh} is above price_cap_per_kwh = {self.price_cap_per_kwh}; "
+                "raise the cap: the contract lets the utility never charge more"
             )
         if self.grid_fee_per_kwh:
             raise ValueError(f"grid_fee_per_kwh = {self.grid_fee_per_kwh} cannot be settled yet; set it to 0")

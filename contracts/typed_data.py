@@ -13,6 +13,8 @@ from simulation.errors import MicrogridError
 from simulation.settings import Settings
 
 Fields = list[dict[str, str]]
+SIGNATURE_BYTES = 65
+HIGHEST_BIT = 0x80
 
 
 class SignatureError(MicrogridError):
@@ -47,6 +49,24 @@ def typed_message(domain: Domain, name: str, fields: Fields, values: dict[str, A
 def sign(message: SignableMessage, account: LocalAccount) -> str:
     """65-byte signature as 0x hex."""
     return "0x" + bytes(account.sign_message(message).signature).hex()
+
+
+def compact(signature: str) -> tuple[bytes, bytes]:
+    """A 65-byte signature as the contract takes it (EIP-2098): r, and s with v in its highest bit.
+
+    Raises SignatureError when it is not one of a plain key.
+    """
+    raw = bytes.fromhex(signature.removeprefix("0x"))
+    if len(raw) != SIGNATURE_BYTES or raw[64] not in (0, 1, 27, 28) or raw[32] >= HIGHEST_BIT:
+        raise SignatureError(f"not a signature of a plain key: {signature[:20]}... ({len(raw)} bytes)")
+    s = bytes([raw[32] | (HIGHEST_BIT if raw[64] in (1, 28) else 0)]) + raw[33:64]
+    return raw[:32], s
+
+
+def on_chain(signature: str) -> bytes:
+    """A signature as `transferEnergy` takes it: a plain key's in 64 bytes, a contract wallet's as it is."""
+    raw = bytes.fromhex(signature.removeprefix("0x"))
+    return b"".join(compact(signature)) if len(raw) == SIGNATURE_BYTES else raw
 
 
 def recover(message: SignableMessage, signature: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from contracts.balances import MemberBalance
 from contracts.deployment import Deployment
-from contracts.ledger import EnergyTransfer, Ledger, MemberBalance
+from contracts.events import EnergyTransfer
+from contracts.ledger import Ledger
 
 
 @st.cache_data(ttl=3, show_spinner=False)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from building_clients.forecast import Forecast
-from contracts.ledger import EnergyTransfer
+from contracts.events import EnergyTransfer
 from dashboard.hub.records import BuildingState, SiteInfo, TradeEntry
 from simulation.clock import slot_start
 from simulation.reading import Reading

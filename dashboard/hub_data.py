@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from building_clients.forecast import Forecast
 from contracts.deployment import Deployment
-from contracts.ledger import EnergyTransfer
+from contracts.events import EnergyTransfer
 from dashboard.hub.records import (
     Alert,
     BuildingState,

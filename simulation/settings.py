@@ -160,6 +160,8 @@ class BuildingConfig(Settings):
     """State of charge above which the battery is not charged [1]"""
     battery_initial_soc: float = Field(default=0.5, ge=0, le=1)
     """State of charge at the very start [1]"""
+    connection_kw: float = Field(default=100.0, gt=0, le=10_000)
+    """Largest power of the grid connection; the contract counts no more energy in a slot [kW]"""
     meter: MeterConfig | None = None
     """A live meter in place of the simulator."""
     replay: ReplayOfBuilding = ReplayOfBuilding()

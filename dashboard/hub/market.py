@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 
 from contracts.deployment import Deployment
-from contracts.ledger import EnergyTransfer, Ledger
+from contracts.events import EnergyTransfer
+from contracts.ledger import Ledger
 from dashboard.hub import tables
 from dashboard.hub.database import Database
 from dashboard.hub.errors import Invalid, NotFound, Unavailable

@@ -74,5 +74,5 @@ def _check_same(known: SignedMeterReading, sent: SignedMeterReading) -> None:
     if known.reading != sent.reading:
         raise Conflict(
             f"member {sent.reading.member} has metered slot {sent.reading.slot} with other values already "
-            f"(imported {known.reading.imported_wh} Wh, exported {known.reading.exported_wh} Wh)"
+            f"(registers {known.reading.import_register_wh} Wh in, {known.reading.export_register_wh} Wh out)"
         )

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from contracts.ledger import EnergyTransfer
+from contracts.events import EnergyTransfer
 from contracts.member import Member
 from contracts.orders import Order
 from simulation.reading import Reading

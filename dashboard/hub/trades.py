@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from contracts.ledger import EnergyTransfer
+from contracts.events import EnergyTransfer
 from contracts.sender import LedgerError
 from dashboard.hub import tables
 from dashboard.hub.database import Database

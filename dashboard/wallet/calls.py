@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from eth_typing import HexStr
 from web3 import Web3
 from web3.contract import Contract
 
 from contracts.deployment import Deployment
 from contracts.orders import SignedOrder, order_tuple
+from contracts.typed_data import on_chain
 from dashboard.hub.wallet_abi import contract_interface
 from simulation.settings import Settings
 
@@ -50,7 +50,7 @@ def token_contract() -> type[Contract]:
 
 def transfer_energy(deployment: Deployment, offer: SignedOrder, buyer: int, energy_wh: int) -> Call:
     """Buy `energy_wh` of a signed window offer [Wh]"""
-    arguments = [order_tuple(offer.order), HexStr(offer.signature), buyer, energy_wh]
+    arguments = [order_tuple(offer.order), on_chain(offer.signature), buyer, energy_wh]
     return _market(deployment, "transferEnergy", arguments)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from contracts.deployment import Deployment
-from contracts.ledger import EnergyTransfer
+from contracts.events import EnergyTransfer
 from contracts.orders import SignedOrder
 from contracts.sender import LedgerError
 from contracts.units import from_base_units

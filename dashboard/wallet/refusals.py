@@ -11,6 +11,7 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.abi import abi_to_signature, function_signature_to_4byte_selector
 from eth_utils.hexadecimal import decode_hex
 
+from contracts.events import FAULTS
 from contracts.units import from_base_units
 from dashboard.hub.wallet_abi import contract_interface
 from dashboard.wallet.requests import WalletError
@@ -23,7 +24,7 @@ REVERT_DATA = re.compile(r"^0x([0-9a-fA-F]{2}){4,}$")
 Values = tuple[Any, ...]
 
 OFFER_REASONS = {
-    "more than is offered": "somebody was faster: less is left of this offer than you asked for; choose less",
+    "over-filled": "somebody was faster: less is left of this offer than you asked for; choose less",
     "self trade": "this offer is your own; choose another",
     "expired": "the offer has expired; choose another",
 }
@@ -37,9 +38,14 @@ EXPLAINED: dict[str, Callable[[Values], str]] = {
     "InsufficientEnergy": lambda v: (
         f"the offer is gone: the seller has {v[1]} Wh left and you asked for {v[2]} Wh; choose less"
     ),
-    "OfferInvalid": lambda v: OFFER_REASONS.get(v[1], f"the offer is not valid any more ({v[1]}); choose another"),
-    "SlotWindowOver": lambda _: "the offer has expired; choose another",
-    "NotOwner": lambda v: f"this wallet does not own member {v[0]}; connect the wallet that joined",
+    "OfferInvalid": lambda v: OFFER_REASONS.get(
+        FAULTS[v[1]], f"the offer is not valid any more ({FAULTS[v[1]]}); choose another"
+    ),
+    "MarketPaused": lambda _: "the market is paused; try again when the operator has opened it again",
+    "NotOwner": lambda v: (
+        f"the contract does not know this wallet as member {v[0]}: wait a moment if you have just joined, "
+        "or connect the wallet that joined"
+    ),
     "UnknownMember": lambda v: (
         f"the contract does not know member {v[0]} yet; wait until the operator has registered it"
     ),

@@ -63,7 +63,7 @@ class House:
     def new_agent(self, folder: Path, contract_address: str | None = None) -> Agent:
         learner = Learner("B1", folder, self.store.frame, 15)
         parts = (self.store, self.simulation, learner, self.clock, MarketConfig(), self.client, self.slot)
-        return Agent(1, self.wallets, *parts, contract_address)
+        return Agent(1, self.wallets, *parts, folder, contract_address)
 
     def announce(self) -> None:
         answer = self.hub.http.put("/api/market", json=self.world.deployment.model_dump(mode="json"))
@@ -163,7 +163,7 @@ def test_the_meter_reports_every_slot_once_with_its_own_key(house: House) -> Non
         one for slot in range(2) for one in house.hub.http.get(f"/api/meter-readings?slot={house.slot + slot}").json()
     ]
     assert [one["reading"]["slot"] for one in readings] == [house.slot, house.slot + 1]
-    assert [one["reading"]["exported_wh"] for one in readings] == [1000, 1000]
+    assert [one["reading"]["export_register_wh"] for one in readings] == [1000, 2000]
 
 
 def test_a_restart_meters_the_slots_of_the_window_again_and_changes_nothing(house: House, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_restart_meters_the_slots_of_the_window_again_and_changes_nothing(hous
     house.step(20)
     house.new_agent(tmp_path).step(house.clock.now())
     readings = house.hub.http.get(f"/api/meter-readings?slot={house.slot}").json()
-    assert [one["reading"]["exported_wh"] for one in readings] == [1000]
+    assert [one["reading"]["export_register_wh"] for one in readings] == [1000]
 
 
 def test_escrow_is_filled_when_it_runs_low(chain: str, house: House) -> None:

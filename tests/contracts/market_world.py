@@ -17,6 +17,7 @@ from contracts.settings import ChainConfig, MarketConfig
 FIRST_SLOT = 100
 FUNDS = 50_000_000
 FEED_IN, RETAIL = 80_000, 300_000
+CAPACITY_WH = 1_000_000
 
 
 @dataclass
@@ -38,11 +39,12 @@ class MarketWorld:
         self.ledger = Ledger(self.deployment, self.operator)
         self.members = [self._join(number) for number in range(1, members + 1)]
         self._salt = 0
+        self._registers: dict[int, tuple[int, int]] = {}
 
     def _join(self, number: int) -> Neighbour:
         owner, meter = Account.create(), Account.create()
         record = Member(number=number, building_id=f"B{number}", name="x", owner=owner.address, meter=meter.address)
-        self.ledger.register(record)
+        self.ledger.register(record, CAPACITY_WH)
         ledger = Ledger(self.deployment, owner)
         ledger.fund(number, FUNDS)
         return Neighbour(number, owner, meter, ledger)
@@ -64,8 +66,16 @@ class MarketWorld:
         return sign_order(order, self.ledger.domain, who.owner)
 
     def reading(self, who: Neighbour, imported: int, exported: int, slot: int = FIRST_SLOT) -> SignedMeterReading:
-        """What the meter of `who` signs after a slot."""
-        reading = MeterReading(member=who.number, slot=slot, imported_wh=imported, exported_wh=exported, sequence=slot)
+        """What the meter of `who` signs after a slot in which so much was imported and exported."""
+        before = self._registers.get(who.number, (0, 0))
+        registers = self._registers[who.number] = (before[0] + imported, before[1] + exported)
+        reading = MeterReading(
+            member=who.number,
+            slot=slot,
+            sequence=slot,
+            import_register_wh=registers[0],
+            export_register_wh=registers[1],
+        )
         return sign_reading(reading, self.ledger.domain, who.meter)
 
     def assert_nothing_is_lost(self) -> None:

@@ -1,136 +1,126 @@
-"""The development chain: forgets nothing when it is killed, serves no cheat calls."""
+"""The development chain: comes back as it was after SIGKILL, from its snapshots or from the journal alone."""
 
 from __future__ import annotations
 
 import signal
 import socket
 import sqlite3
-import threading
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from eth_account import Account
 
 from contracts.anvil import ChainError
 from contracts.chain import run_chain
 from contracts.journal import Journal, JournalError
-from contracts.ledger import Ledger
-from contracts.orders import Side
-from contracts.sender import LedgerError, connect
 from contracts.settings import ChainConfig
+from contracts.snapshot import KEPT, Snapshot, Snapshots
 from tests.contracts.chain_process import ROOT, ChainProcess
-from tests.contracts.market_world import FIRST_SLOT, MarketWorld
+from tests.contracts.minting import Minting, new_account
 
 
-def rpc(url: str, method: str, *params: Any, origin: str | None = None) -> httpx.Response:
-    call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    return httpx.post(url, json=call, headers={"Origin": origin} if origin else {}, trust_env=False)
+def history(minting: Minting) -> dict[str, Any]:
+    """What readers of old blocks see, as the chain sends it."""
+
+    def ask(method: str, *params: Any) -> Any:
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return httpx.post(minting.url, json=call, trust_env=False).json()["result"]
+
+    logs = ask("eth_getLogs", {"fromBlock": "0x0", "address": minting.address})
+    return {
+        "blocks": [ask("eth_getBlockByNumber", hex(number), True) for number in range(1, len(logs) + 2)],
+        "logs": logs,
+        "receipts": [ask("eth_getTransactionReceipt", log["transactionHash"]) for log in logs],
+        "newest": ask("eth_blockNumber"),
+        "nonce": ask("eth_getTransactionCount", minting.sender.account.address, "latest"),
+        "supply": minting.supply(),
+    }
 
 
-@pytest.mark.slow
-def test_sigkill_at_any_moment_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    process = ChainProcess(tmp_path)
-    process.start()
-    world = MarketWorld(process.url, 2)
-    seller, buyer = world.members
-    for slot in range(FIRST_SLOT, FIRST_SLOT + 6):
-        sell, buy = world.order(seller, Side.SELL, 50, 1, slot), world.order(buyer, Side.BUY, 50, 290_000, slot)
-        world.ledger.advance_to(slot + 1)
-        world.ledger.settle(slot, 100_000, [sell], [buy], [(0, 0, 50)])
-        before = world.ledger.transfers()
-        process.stop(signal.SIGKILL)
+def without_block_hashes(what: Any) -> Any:
+    """A replay keeps everything but these."""
+    names = {"hash", "blockHash", "parentHash", "stateRoot", "mixHash"}
+    if isinstance(what, dict):
+        transaction = {"hash": what["hash"]} if "nonce" in what and "from" in what else {}
+        return {key: without_block_hashes(value) for key, value in what.items() if key not in names} | transaction
+    return [without_block_hashes(value) for value in what] if isinstance(what, list) else what
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "snapshots").iterdir())
+
+
+def test_a_snapshot_brings_everything_back_and_the_journal_the_rest(tmp_path: Path) -> None:
+    with ChainProcess(tmp_path, snapshot_every=10) as process:
+        minting = Minting(process.url, new_account())
+        for amount in range(1, 25):
+            minting.mint(amount)
+        before = history(minting)
+        assert [path.stem for path in files(tmp_path)] == ["000000000010", "000000000020"]
+        assert process.stop(signal.SIGKILL) == -signal.SIGKILL
         process.start()
-        assert Ledger(world.deployment).transfers() == before
-        assert len(before) == slot - FIRST_SLOT + 1
-        world.assert_nothing_is_lost()
-    assert process.stop() == 0
+        after = history(minting)
+        assert without_block_hashes(after) == without_block_hashes(before)
+        assert after["blocks"][:20] == before["blocks"][:20]
+        minting.mint(25)
+        assert minting.supply() == sum(range(1, 26))
+        assert process.stop() == 0
+        assert [path.stem for path in files(tmp_path)] == ["000000000020", "000000000026"]
 
 
-@pytest.mark.parametrize(
-    "method",
-    ["anvil_setBalance", "anvil_impersonateAccount", "evm_mine", "debug_traceTransaction", "eth_sendTransaction"],
-)
-def test_cheat_calls_are_not_served(chain: str, method: str) -> None:
-    answer = rpc(chain, method, "0x" + "11" * 20, "0xffff").json()
-    assert answer["error"]["message"] == f"{method} is not served here"
+def test_damaged_snapshots_are_passed_over(tmp_path: Path) -> None:
+    with ChainProcess(tmp_path, snapshot_every=10) as process:
+        minting = Minting(process.url, new_account())
+        for amount in range(1, 23):
+            minting.mint(amount)
+        before = without_block_hashes(history(minting))
+        process.stop(signal.SIGKILL)
+        older, newest = files(tmp_path)
+        newest.write_bytes(newest.read_bytes()[:-100])
+        process.start()
+        assert without_block_hashes(history(minting)) == before
+        process.stop(signal.SIGKILL)
+        older.write_bytes(b"")
+        (older.parent / "000000000030.partial").write_bytes(b"torn")
+        process.start()
+        assert without_block_hashes(history(minting)) == before
+        assert not list(older.parent.glob("*.partial"))
+        assert process.stop() == 0
 
 
-def test_pages_of_this_machine_only(chain: str) -> None:
-    allowed = rpc(chain, "eth_chainId", origin="http://127.0.0.1:8501")
-    assert allowed.headers["access-control-allow-origin"] == "http://127.0.0.1:8501"
-    assert "access-control-allow-origin" not in rpc(chain, "eth_chainId", origin="https://evil.example").headers
+def test_a_snapshot_of_another_journal_is_not_loaded(tmp_path: Path) -> None:
+    with ChainProcess(tmp_path, snapshot_every=2) as process:
+        minting = Minting(process.url, new_account())
+        minting.mint(1)
+        minting.mint(2)
+        process.stop(signal.SIGKILL)
+        for path in tmp_path.glob("journal.sqlite3*"):
+            path.unlink()
+        process.start()
+        assert minting.web3.eth.block_number == 0
+        assert process.stop() == 0
 
 
-@pytest.mark.parametrize(
-    "body", [b"{", b"[]", b'"x"', b"[1]", b'{"method": 5}', b'{"method": "eth_sendRawTransaction"}']
-)
-def test_garbage_is_answered_with_an_error(chain: str, body: bytes) -> None:
-    answer = httpx.post(chain, content=body, trust_env=False)
-    assert answer.status_code in (200, 400)
-    assert b"error" in answer.content or answer.json() == []
+def test_the_oldest_snapshots_are_dropped_and_distance_grows(tmp_path: Path) -> None:
+    journal, snapshots = Journal(tmp_path / "j.sqlite3"), Snapshots(tmp_path / "snapshots")
+    for number in range(1, 6):
+        assert journal.add(f"0x0{number}", 10) == number
+        snapshots.write(Snapshot(number, 5, journal.fingerprint(number) or "", b"state %d" % number))
+    assert [one.state for one in snapshots.usable(journal, 5)] == [b"state 5", b"state 4"]
+    assert len(files(tmp_path)) == KEPT
+    assert list(snapshots.usable(journal, 6)) == []
+    journal.close()
+    assert (snapshots.due(504), snapshots.due(505)) == (False, True)
+    snapshots.newest_number = 100_000
+    assert (snapshots.due(111_110), snapshots.due(111_111)) == (False, True)
 
 
-def test_fees_stay_zero(chain: str) -> None:
-    world = MarketWorld(chain, 1)
-    for slot in range(FIRST_SLOT, FIRST_SLOT + 60):
-        world.ledger.advance_to(slot + 1)
-    block = rpc(chain, "eth_getBlockByNumber", "latest", False).json()["result"]
-    assert int(block["baseFeePerGas"], 16) == 0
-    assert int(rpc(chain, "eth_gasPrice").json()["result"], 16) == 0
-
-
-def test_reads_while_blocks_come_are_all_answered(chain: str) -> None:
-    """The node prunes the state that a read has just been sent to."""
-    world, done = MarketWorld(chain, 1), threading.Event()
-    faults: list[str] = []
-
-    def look() -> None:
-        reader = Ledger(world.deployment)
-        while not done.is_set():
-            try:
-                reader.balance(1)
-            except LedgerError as error:
-                faults.append(str(error))
-
-    readers = [threading.Thread(target=look) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    for slot in range(FIRST_SLOT, FIRST_SLOT + 100):
-        world.ledger.advance_to(slot + 1)
-    done.set()
-    for reader in readers:
-        reader.join()
-    assert faults == []
-
-
-def test_a_transaction_above_the_protocols_limit_is_refused(chain: str) -> None:
-    account, web3 = Account.create(), connect(chain, 31337)
-    fields = {"to": account.address, "value": 0, "gas": 16_777_217, "gasPrice": 0, "nonce": 0, "chainId": 31337}
-    raw = "0x" + bytes(account.sign_transaction(fields).raw_transaction).hex()
-    assert "error" in rpc(chain, "eth_sendRawTransaction", raw).json()
-    assert web3.eth.get_transaction_count(account.address) == 0
-
-
-def test_a_transaction_of_another_type_does_not_slip_past_the_limit(chain: str) -> None:
-    account = Account.create()
-    grant = account.sign_authorization({"chainId": 31337, "address": account.address, "nonce": 1})
-    fees = {"maxFeePerGas": 0, "maxPriorityFeePerGas": 0, "data": "0x", "accessList": [], "authorizationList": [grant]}
-    fields = {"type": 4, "chainId": 31337, "nonce": 0, "to": account.address, "value": 0, "gas": 20_000_000}
-    raw = "0x" + bytes(account.sign_transaction(fields | fees).raw_transaction).hex()
-    answer = rpc(chain, "eth_sendRawTransaction", raw).json()
-    assert "transactions of type 4 are not served here" in answer["error"]["message"]
-
-
-def test_another_chain_is_refused(chain: str) -> None:
-    with pytest.raises(LedgerError, match=r"has id 31337, the scenario says chain\.chain_id = 5"):
-        connect(chain, 5)
-
-
-def test_no_chain_is_named() -> None:
-    with pytest.raises(LedgerError, match=r"no chain answers at http://127\.0\.0\.1:9; start it with"):
-        connect("http://127.0.0.1:9", 31337)
+def test_a_second_chain_in_the_same_home_is_refused(tmp_path: Path) -> None:
+    with ChainProcess(tmp_path) as process:
+        with pytest.raises(JournalError, match=r"journal\.sqlite3: cannot be opened .* another chain running"):
+            Journal(tmp_path / "journal.sqlite3")
+        assert process.stop() == 0
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
@@ -138,6 +128,14 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ChainError, match=rf"port {port} on 127\.0\.0\.1 is in use; .*chain\.rpc_url"):
             run_chain(ChainConfig(rpc_url=f"http://127.0.0.1:{port}"), tmp_path, ROOT / ".tools")
+
+
+def test_a_changed_chain_id_is_named(tmp_path: Path) -> None:
+    with ChainProcess(tmp_path) as process:
+        Minting(process.url, new_account())
+        assert process.stop() == 0
+        with pytest.raises(ChainError, match=r"journal entry 1 was in the chain .* was chain\.chain_id changed\?"):
+            run_chain(ChainConfig(rpc_url=process.url, chain_id=5), tmp_path, ROOT / ".tools")
 
 
 def test_a_damaged_journal_is_named_and_left_alone(tmp_path: Path) -> None:
@@ -151,14 +149,17 @@ def test_a_damaged_journal_is_named_and_left_alone(tmp_path: Path) -> None:
 
 def test_the_journal_keeps_order_and_leaves_out_what_was_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.sqlite3")
-    numbers = [journal.add(f"0x0{index}") for index in range(4)]
-    journal.accept(numbers[0], 10)
+    numbers = [journal.add(f"0x0{index}", 10 + index) for index in range(4)]
+    journal.accept(numbers[0])
     journal.refuse(numbers[1])
-    journal.accept(numbers[2], 11)
+    journal.accept(numbers[2])
     journal.close()
     again = Journal(tmp_path / "j.sqlite3")
-    assert [(entry.raw, entry.timestamp) for entry in again.to_replay()] == [("0x00", 10), ("0x02", 11), ("0x03", None)]
+    seen = [(entry.raw, entry.timestamp, entry.accepted) for entry in again.to_replay()]
+    assert seen == [("0x00", 10, True), ("0x02", 12, True), ("0x03", 13, False)]
+    assert [entry.raw for entry in again.to_replay(after=numbers[2])] == ["0x03"]
+    assert (again.last_number(), again.first_timestamp()) == (4, 10)
     again.close()
-    with sqlite3.connect(tmp_path / "j.sqlite3") as database:
-        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    database = sqlite3.connect(tmp_path / "j.sqlite3")
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     database.close()

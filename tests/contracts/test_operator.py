@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from eth_account.signers.local import LocalAccount
 
+from contracts.deployment import deploy
 from contracts.hub_client import HubClient
 from contracts.keys import load_or_create_key
 from contracts.ledger import Ledger
@@ -20,6 +22,7 @@ from simulation.clock import SimClock, slot_index
 from tests.dashboard.hub_server import HubServer
 
 MARKET = MarketConfig()
+CONNECTIONS_KW = {1: 30.0, 2: 30.0}
 
 
 class Story:
@@ -41,9 +44,17 @@ class Story:
     def start_operator(self) -> Operator:
         """As after a restart: everything comes from the folder, the hub and the chain."""
         key = load_or_create_key(self.folder / "operator" / "operator.key")
+        self.open_market(key)
         deployment = ensure_market(self.hub, self.chain, MARKET, self.clock, self.folder / "operator", key)
         self.ledger = Ledger(deployment, key)
-        return Operator(self.hub, self.ledger, self.clock, MARKET, [1, 2], self.folder / "operator")
+        return Operator(self.hub, self.ledger, self.clock, MARKET, CONNECTIONS_KW, self.folder / "operator")
+
+    def open_market(self, key: LocalAccount) -> None:
+        """A market whose clock the test may turn faster than the wall's."""
+        path = self.folder / "operator" / "deployment.json"
+        if not path.exists():
+            first = self.clock.slot_at(self.clock.now())
+            path.write_text(deploy(self.chain, MARKET, 15, first, key, slot_seconds=0).model_dump_json())
 
     def member(self, index: int) -> dict[str, Any]:
         owner, meter = self.owners[index].address, self.meters[index].address
@@ -71,9 +82,9 @@ class Story:
                 MeterReading(
                     member=index + 1,
                     slot=self.slot,
-                    imported_wh=800 * index,
-                    exported_wh=900 * (1 - index),
                     sequence=self.slot,
+                    import_register_wh=800 * index,
+                    export_register_wh=900 * (1 - index),
                 ),
                 self.ledger.domain,
                 self.meters[index],

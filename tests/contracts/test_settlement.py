@@ -58,7 +58,7 @@ def test_what_escrow_cannot_pay_becomes_debt_and_the_next_deposit_pays_it(world:
     world.ledger.submit_readings([world.reading(poor, 100, 0)])
     world.ledger.advance_to(S + 5)
     (trade,) = world.ledger.close_slot(S, [1])
-    assert (trade.cost, trade.proceeds) == (30_000, 1000)
+    assert (trade.cost, trade.proceeds) == (30_000, 30_000)
     assert (world.ledger.balance(1).escrow, world.ledger.balance(1).debt) == (0, 29_000)
     poor.ledger.fund(1, 40_000)
     assert (world.ledger.balance(1).escrow, world.ledger.balance(1).debt) == (11_000, 0)

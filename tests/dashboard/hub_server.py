@@ -15,7 +15,7 @@ from pydantic import PrivateAttr
 
 from building_clients.forecast import Forecast
 from contracts.deployment import Deployment
-from contracts.ledger import EnergyTransfer
+from contracts.events import EnergyTransfer
 from contracts.member import Member
 from contracts.orders import Order, Side, sign_order
 from contracts.settings import MarketConfig
@@ -119,8 +119,11 @@ def fill(hub: HubServer, chain: RecordedChain) -> None:
         deployed_block=1,
         retail_price=300_000,
         feed_in_price=80_000,
+        price_cap=1_000_000,
+        grid_fee=0,
         settlement_window_slots=4,
         slot_minutes=15,
+        slot_seconds=0,
         currency="EUR",
     )
     assert hub.http.put("/api/market", json=deployment.model_dump(mode="json")).is_success

@@ -17,6 +17,7 @@ from tests.dashboard.hub_server import BUILDINGS, START, HubServer
 
 PRICE = 150_000
 DELIVERED_WH = 1800
+CAPACITY_WH = 25_000
 
 
 class Street:
@@ -48,7 +49,9 @@ class Street:
         self._register(member)
         self.ledger.advance_to(self.slot)
         before = self.slot - 1
-        reading = MeterReading(member=4, slot=before, imported_wh=0, exported_wh=DELIVERED_WH, sequence=before)
+        reading = MeterReading(
+            member=4, slot=before, sequence=before, import_register_wh=0, export_register_wh=DELIVERED_WH
+        )
         self.ledger.submit_readings([sign_reading(reading, self.ledger.domain, self.meter)])
         offer = Order(
             member=4,
@@ -78,7 +81,7 @@ class Street:
         """Somebody else is faster, and the hub has not heard of it."""
         rival = Account.create()
         member = Member(number=9, building_id="B9", name="Rival", owner=rival.address, meter=Account.create().address)
-        self.ledger.register(member)
+        self.ledger.register(member, CAPACITY_WH)
         ledger = Ledger(self.deployment, rival)
         ledger.fund(9, 10_000_000)
         wh = self.ledger.balance(4).stored_energy_wh - left_wh
@@ -88,5 +91,5 @@ class Street:
         self.hub.stop()
 
     def _register(self, member: Member) -> None:
-        self.ledger.register(member)
+        self.ledger.register(member, CAPACITY_WH)
         self.hub.post(f"/api/members/{member.number}/registered", None)

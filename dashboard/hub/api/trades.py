@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from contracts.ledger import EnergyTransfer
+from contracts.events import EnergyTransfer
 from dashboard.hub.api.parameters import Limit
 from dashboard.hub.bodies import JsonBatch
 from dashboard.hub.hub import HubDep

@@ -16,7 +16,7 @@ from eth_account.signers.local import LocalAccount
 from fastapi import FastAPI
 
 from contracts.deployment import Deployment
-from contracts.ledger import EnergyTransfer
+from contracts.events import EnergyTransfer
 from contracts.member import Member
 from contracts.orders import Order, Side, sign_order
 from contracts.settings import MarketConfig
@@ -168,8 +168,11 @@ def deployment() -> Deployment:
         deployed_block=1,
         retail_price=300_000,
         feed_in_price=80_000,
+        price_cap=1_000_000,
+        grid_fee=0,
         settlement_window_slots=4,
         slot_minutes=15,
+        slot_seconds=0,
         currency="EUR",
     )
 

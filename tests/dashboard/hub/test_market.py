@@ -12,7 +12,7 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from contracts.deployment import Deployment
-from contracts.ledger import EnergyTransfer
+from contracts.events import EnergyTransfer
 from contracts.metering import MeterReading, sign_reading
 from contracts.orders import Side
 from contracts.sender import LedgerError
@@ -167,14 +167,15 @@ def test_a_slot_only_moves_forward(hub: httpx.Client) -> None:
 def test_meter_readings_are_signed_by_the_meter(
     market: httpx.Client, meters: list[LocalAccount], owners: list[LocalAccount], slot: int
 ) -> None:
-    reading = MeterReading(member=1, slot=slot - 1, imported_wh=10, exported_wh=250, sequence=slot - 1)
+    reading = MeterReading(member=1, slot=slot - 1, sequence=slot - 1, import_register_wh=10, export_register_wh=250)
     signed = sign_reading(reading, DOMAIN, meters[1]).model_dump(mode="json")
     assert market.post("/api/meter-readings", json=signed).json() == {"accepted": 1, "duplicates": 0}
     assert market.post("/api/meter-readings", json=signed).json() == {"accepted": 0, "duplicates": 1}
     assert market.get(f"/api/meter-readings?slot={slot - 1}").json() == [signed]
     forged = sign_reading(reading, DOMAIN, owners[1]).model_dump(mode="json")
     assert "has meter" in market.post("/api/meter-readings", json=forged).json()["detail"]
-    more = sign_reading(reading.model_copy(update={"exported_wh": 999}), DOMAIN, meters[1]).model_dump(mode="json")
+    other = reading.model_copy(update={"export_register_wh": 999})
+    more = sign_reading(other, DOMAIN, meters[1]).model_dump(mode="json")
     assert market.post("/api/meter-readings", json=more).status_code == 409
     future = sign_reading(reading.model_copy(update={"slot": slot + 1}), DOMAIN, meters[1]).model_dump(mode="json")
     assert "has not begun" in market.post("/api/meter-readings", json=future).json()["detail"]

@@ -44,9 +44,9 @@ def test_a_purchase_is_checked_against_the_node(
     hub.put("/api/market", json=deployment.model_dump())
     for number in (1, 2):
         hub.post("/api/members", json=member(number).model_dump())
-        operator.register(member(number))
+        operator.register(member(number), 25_000)
     operator.advance_to(slot)
-    delivered = MeterReading(member=1, slot=slot - 1, imported_wh=0, exported_wh=900, sequence=slot - 1)
+    delivered = MeterReading(member=1, slot=slot - 1, sequence=slot - 1, import_register_wh=0, export_register_wh=900)
     operator.submit_readings([sign_reading(delivered, operator.domain, meters[1])])
     terms = {"slot": slot - 1, "expiry_slot": slot + 3, "side": Side.SELL, "energy_wh": 900}
     offer = signed_order(domain=operator.domain, **terms)

@@ -89,7 +89,7 @@ def valid(
     slot: int,
 ) -> dict[str, dict[str, Any]]:
     """A valid body of each route that takes one."""
-    meter = {"member": 1, "slot": slot - 1, "imported_wh": 1, "exported_wh": 2, "sequence": slot - 1}
+    meter = {"member": 1, "slot": slot - 1, "sequence": slot - 1, "import_register_wh": 1, "export_register_wh": 2}
     steps = [0.5] * 96
     return {
         "/update": reading(),
