@@ -82,12 +82,31 @@ class PeakMemory:
 
 def memory_mb(pid: int, below: bool = False) -> float:
     """Resident memory of a process, with `below` of its descendants too [MB]"""
-    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,rss="], capture_output=True, text=True, check=True).stdout
-    rows = [tuple(map(int, line.split())) for line in listing.splitlines()]
-    wanted = {pid}
-    while below and (more := {child for child, parent, _ in rows if parent in wanted} - wanted):
+    wanted = _family(pid) if below else {pid}
+    return sum(size for one, _, size in _processes() if one in wanted) / 1024
+
+
+def _family(pid: int) -> set[int]:
+    """A process and all below it."""
+    rows, wanted = _processes(), {pid}
+    while more := {child for child, parent, _ in rows if parent in wanted} - wanted:
         wanted |= more
-    return sum(size for one, _, size in rows if one in wanted) / 1024
+    return wanted
+
+
+def _processes() -> list[tuple[int, int, int]]:
+    """Id, parent and resident memory [kB] of every process."""
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,rss="], capture_output=True, text=True, check=True).stdout
+    return [(int(pid), int(parent), int(size)) for pid, parent, size in map(str.split, listing.splitlines())]
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process and all below it, as far as they live (Linux) [s]"""
+    ticks = 0
+    for one in _family(pid):
+        fields = Path(f"/proc/{one}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

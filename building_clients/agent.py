@@ -122,7 +122,7 @@ class Agent:
             log.info("trading on contract %s", self._ledger.domain.contract)
 
     def _fund(self, now: datetime) -> None:
-        """Keep test money in escrow; looked at once a slot."""
+        """Keep money in escrow; looked at once a slot."""
         slot = self._clock.slot_at(now)
         if slot == self._funded_slot or self._ledger is None:
             return
@@ -134,9 +134,14 @@ class Agent:
 
     def _top_up(self, ledger: Ledger) -> None:
         wanted = to_base_units(self._market.deposit)
-        if ledger.is_registered(self._member) and 4 * ledger.balance(self._member).escrow < wanted:
-            ledger.fund(self._member, wanted)
-            log.info("put %.2f %s of test money into escrow", self._market.deposit, self._market.currency)
+        if not ledger.is_registered(self._member) or 4 * ledger.balance(self._member).escrow >= wanted:
+            return
+        if not ledger.deployment.test_token:
+            at, money = ledger.deployment.contract, f"{self._market.deposit:.2f} {self._market.currency}"
+            self._complain(f"escrow is low; deposit up to {money} for member {self._member} into contract {at}")
+            return
+        ledger.fund(self._member, wanted)
+        log.info("put %.2f %s of test money into escrow", self._market.deposit, self._market.currency)
 
     def _meter(self, now: datetime) -> None:
         """Sign and send the registers of every slot that is recorded to its end, once the contract knows the meter."""

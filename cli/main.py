@@ -30,8 +30,10 @@ app = typer.Typer(
 )
 contracts_app = typer.Typer(no_args_is_help=True, help="The Solidity contracts.")
 config_app = typer.Typer(no_args_is_help=True, help="The scenario.")
+ledger_app = typer.Typer(no_args_is_help=True, help="The books of the market.")
 app.add_typer(contracts_app, name="contracts")
 app.add_typer(config_app, name="config")
+app.add_typer(ledger_app, name="ledger")
 
 HomeOption = Annotated[Path, typer.Option("--home", help="Folder that keeps everything of one community.")]
 ScenarioOption = Annotated[
@@ -250,6 +252,31 @@ def contracts_build() -> None:
     artifacts = build(PROJECT / ".tools")
     write_artifacts(artifacts)
     tell(f"wrote {', '.join(sorted(artifacts))}")
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+    home: HomeOption = DEFAULT_HOME,
+    scenario: ScenarioOption = None,
+    hub_url: Annotated[str | None, typer.Option("--hub", help="Address of the hub (default: the scenario's).")] = None,
+    no_hub: Annotated[bool, typer.Option("--no-hub", help="Do not ask a hub: only chain and home.")] = False,
+    rpc_url: Annotated[str | None, typer.Option(help="Another node than the one that was announced.")] = None,
+    contract: Annotated[str | None, typer.Option(help="Address of another contract.")] = None,
+    from_block: Annotated[int | None, typer.Option(min=0, help="Block in which --contract was deployed.")] = None,
+    json_file: Annotated[
+        str | None, typer.Option("--json", help="Write the report as JSON (- for the screen).")
+    ] = None,
+) -> None:
+    """Replay all events, recompute every balance, compare with contract and hub; exit code 1 when anything differs."""
+    from cli.ledger import VerifyOptions, verify
+
+    if no_hub and hub_url is not None:
+        raise typer.BadParameter("--hub and --no-hub exclude each other")
+    if from_block is not None and contract is None:
+        raise typer.BadParameter("--from-block belongs to --contract")
+    options = VerifyOptions(hub_url, not no_hub, rpc_url, contract, from_block, json_file)
+    if not verify(*_context(home, scenario), options):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
     "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"]}},
 }
+COMPLAINT = re.compile(r'"formattedMessage":"((?:[^"\\]|\\.)*)"')
 IMPORT = re.compile(r'^import\s+(?:[^"]*\sfrom\s+)?"([^"]+)";', re.MULTILINE)
 
 
@@ -32,16 +33,29 @@ class BuildError(MicrogridError):
 
 def build(tools: Path) -> dict[str, dict[str, Any]]:
     """Compile with the pinned compiler, installed under `tools` on first use; contract name -> artifact."""
+    sources = collect_sources(install_package(tools / "solc", *PACKAGES))
+    compiled = compile_sources(tools, sources)
+    return {name: _artifact(name, compiled) for name in CONTRACTS}
+
+
+def compile_sources(tools: Path, sources: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Compile sources by name with our settings; file -> contract -> what the compiler made. Raises BuildError."""
     import solcx
 
     modules = install_package(tools / "solc", *PACKAGES)
-    sources = collect_sources(modules)
     request = {"language": "Solidity", "settings": SETTINGS, "sources": {k: {"content": v} for k, v in sources.items()}}
     try:
         output = solcx.compile_standard(request, solc_binary=_compiler(tools / "solc", modules))
     except solcx.exceptions.SolcError as error:
-        raise BuildError(str(error)) from error
-    return {name: _artifact(name, output["contracts"]) for name in CONTRACTS}
+        raise BuildError(_complaints(str(error))) from error
+    return dict(output["contracts"])
+
+
+def _complaints(answer: str) -> str:
+    """The compiler's errors without its whole answer; all of it when there are none to be found."""
+    found = [json.loads(f'"{text}"') for text in COMPLAINT.findall(answer)]
+    errors = [text for text in found if "Error" in text.split(":")[0]]
+    return "\n".join(errors) or answer
 
 
 def write_artifacts(artifacts: dict[str, dict[str, Any]]) -> None:

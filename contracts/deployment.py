@@ -10,10 +10,11 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from pydantic import Field
+from web3 import Web3
 
-from contracts.sender import Sender, connect
+from contracts.sender import LedgerError, Sender, connect
 from contracts.settings import ChainConfig, MarketConfig
-from contracts.units import to_base_units
+from contracts.units import TOKEN_DECIMALS, to_base_units
 from simulation.settings import Settings
 
 UTILITY = 0
@@ -33,6 +34,8 @@ class Deployment(Settings):
     """Address of SmartMicrogrid."""
     token: str = Field(pattern=r"^0x[0-9a-fA-F]{40}$")
     """Address of the payment token."""
+    test_token: bool = True
+    """Whether anyone may mint the token: play money."""
     deployed_block: int = Field(ge=0)
     """Block of the deployment: events are read from here."""
     retail_price: int = Field(gt=0)
@@ -73,22 +76,25 @@ def deploy(
     operator: LocalAccount,
     slot_seconds: int = 0,
 ) -> Deployment:
-    """Deploy the test token and the market, and fund the utility's escrow with test money.
+    """Deploy the market, on a new test token with which the utility's escrow is funded, or on `chain.token_address`.
 
     The contract refuses a clock that runs faster than a slot in `slot_seconds` of wall time; 0 allows any.
     Raises LedgerError when the chain is away, is another one, or refuses.
     """
     web3 = connect(chain.rpc_url, chain.chain_id)
     sender = Sender(web3, operator, [abi_of("SmartMicrogrid"), abi_of("TestToken")], chain.sending)
-    token_at, _ = _create(web3, sender, "TestToken")
+    token_at = chain.token_address or _create(web3, sender, "TestToken")[0]
+    _check_decimals(web3, sender, token_at)
     rules = _rules(market, token_at, operator.address, first_slot, slot_seconds)
     contract_at, block = _create(web3, sender, "SmartMicrogrid", rules)
-    _fund_utility(web3, sender, token_at, contract_at)
+    if chain.token_address is None:
+        _fund_utility(web3, sender, token_at, contract_at)
     return Deployment(
         chain_id=chain.chain_id,
         rpc_url=chain.rpc_url,
         contract=contract_at,
         token=token_at,
+        test_token=chain.token_address is None,
         deployed_block=block,
         retail_price=to_base_units(market.retail_per_kwh),
         feed_in_price=to_base_units(market.feed_in_per_kwh),
@@ -99,6 +105,19 @@ def deploy(
         slot_seconds=slot_seconds,
         currency=market.currency,
     )
+
+
+def _check_decimals(web3: Web3, sender: Sender, token_at: str) -> None:
+    address = Web3.to_checksum_address(token_at)
+    if not sender.query(lambda: web3.eth.get_code(address)):
+        raise LedgerError(f"chain.token_address = {token_at}: there is no contract; name an ERC-20 token of this chain")
+    token = web3.eth.contract(address, abi=abi_of("TestToken"))
+    decimals = sender.read(token.functions.decimals())
+    if decimals != TOKEN_DECIMALS:
+        raise LedgerError(
+            f"the token at {token_at} has {decimals} decimals; this version counts money with {TOKEN_DECIMALS}, "
+            "as common euro and dollar tokens do"
+        )
 
 
 def packed_tariff(retail_price: int, feed_in_price: int) -> int:

@@ -14,9 +14,11 @@ from contracts.hub_client import HubClient
 from contracts.member import Member
 from contracts.metering import SignedMeterReading, packed_reading
 from contracts.orders import SignedOrder, order_tuple
+from contracts.plain_call import PlainCall, plain_call
 from contracts.sender import DEFAULT, LedgerError, Sender, Sending, connect
-from contracts.settlement import packed_settlement
+from contracts.settlement import GAS_BASE, GAS_READING, packed_settlement, settlement_gas
 from contracts.typed_data import Domain, compact, on_chain
+from contracts.views import Call, Views
 
 NOBODY = "0x" + "0" * 40
 SLOT_STATES: tuple[Literal["open"], Literal["settled"], Literal["closed"]] = ("open", "settled", "closed")
@@ -42,6 +44,7 @@ class Ledger:
         self._sender = Sender(web3, account, [abi_of("SmartMicrogrid"), abi_of("TestToken")], sending)
         self._events = EventReader(deployment.contract)
         self._call = self._contract.functions
+        self._views = Views(web3, deployment.contract, abi_of("SmartMicrogrid"))
 
     @classmethod
     def from_hub(
@@ -83,9 +86,15 @@ class Ledger:
 
     def fund(self, number: int, amount: int) -> None:
         """Mint test money and put it into a member's escrow (development chains) [base units]"""
-        self._sender.send(self._token.functions.mint(self._sender.account.address, amount))
-        self._sender.send(self._token.functions.approve(self.deployment.contract, amount))
-        self._sender.send(self._call.deposit(number, amount))
+        self.fund_many([number], amount)
+
+    def fund_many(self, numbers: Sequence[int], amount: int) -> None:
+        """The same for several members, `amount` each [base units]"""
+        total = amount * len(numbers)
+        self._sender.send(self._token.functions.mint(self._sender.account.address, total))
+        self._sender.send(self._token.functions.approve(self.deployment.contract, total))
+        for number in numbers:
+            self._sender.send(self._call.deposit(number, amount))
 
     def withdraw(self, number: int, amount: int) -> None:
         """Take money out of one's own escrow [base units]"""
@@ -149,7 +158,8 @@ class Ledger:
         if not readings:
             return []
         batch = [(packed_reading(signed.reading), *compact(signed.signature)) for signed in readings]
-        return self._events.read(self._sender.send(self._call.submitReadings(batch))["logs"])
+        gas = GAS_BASE + GAS_READING * len(batch)
+        return self._events.read(self._sender.send(self._plain("submitReadings", batch), gas)["logs"])
 
     def settle(
         self,
@@ -161,9 +171,10 @@ class Ledger:
     ) -> list[EnergyTransfer]:
         """Settle a slot's auction; fills are (index of sell, index of buy, Wh). Returns what changed hands."""
         batch, wallet_signatures = packed_settlement(slot, price, sells, buys, fills)
+        gas = settlement_gas(len(sells) + len(buys), len(fills), len(wallet_signatures))
         if wallet_signatures:
-            return self._sent(self._call.settleWithWallets(*batch, wallet_signatures))
-        return self._sent(self._call.settle(*batch))
+            return self._sent(self._plain("settleWithWallets", *batch, wallet_signatures), gas)
+        return self._sent(self._plain("settle", *batch), gas)
 
     def close_slot(self, slot: int, numbers: Sequence[int]) -> list[EnergyTransfer]:
         """Net what members have left of a slot with the utility; nothing happens to those that have nothing."""
@@ -203,10 +214,10 @@ class Ledger:
 
     # ---- events and sums
 
-    def events(self, from_block: int | None = None) -> list[MarketEvent]:
+    def events(self, from_block: int | None = None, to_block: int | None = None) -> list[MarketEvent]:
         """Everything that the contract said since `from_block` (default: the deployment), in order."""
         first = self.deployment.deployed_block if from_block is None else from_block
-        return self._events.read(self._logs(first))
+        return self._events.read(self._logs(first, self.block_number() if to_block is None else to_block))
 
     def transfers(self, from_block: int | None = None) -> list[EnergyTransfer]:
         """Everything that changed hands since `from_block` (default: the deployment), in order."""
@@ -215,6 +226,10 @@ class Ledger:
     def transfers_in(self, tx_hash: str) -> list[EnergyTransfer]:
         """What changed hands in one transaction. Raises LedgerError when it is unknown or failed."""
         return transfers(self._events.read(self._sender.receipt(tx_hash)["logs"]))
+
+    def gas_used(self, tx_hash: str) -> int:
+        """Gas that a transaction cost. Raises LedgerError when it is unknown or failed."""
+        return int(self._sender.receipt(tx_hash)["gasUsed"])
 
     def block_number(self) -> int:
         """Newest block."""
@@ -237,16 +252,26 @@ class Ledger:
             transactions=count,
         )
 
-    def _logs(self, first: int) -> Iterable[Any]:
-        newest = self.block_number()
+    def views(self, calls: Sequence[Call]) -> list[tuple[Any, ...]]:
+        """The fields that views answer, by name and arguments, in one question to the node."""
+        return list(self._sender.query(lambda: self._views.ask(calls)))
+
+    def tokens(self) -> int:
+        """Payment tokens that the contract holds [base units]"""
+        return int(self._read(self._token.functions.balanceOf(self.deployment.contract)))
+
+    def _logs(self, first: int, newest: int) -> Iterable[Any]:
         while first <= newest:
             last = min(first + BLOCKS_PER_QUESTION - 1, newest)
             wanted: Any = {"address": self.deployment.contract, "fromBlock": first, "toBlock": last}
             yield from self._sender.query(lambda wanted=wanted: self._web3.eth.get_logs(wanted))  # type: ignore[misc]
             first = last + 1
 
-    def _sent(self, call: Any) -> list[EnergyTransfer]:
-        return transfers(self._events.read(self._sender.send(call)["logs"]))
+    def _sent(self, call: Any, gas: int | None = None) -> list[EnergyTransfer]:
+        return transfers(self._events.read(self._sender.send(call, gas)["logs"]))
+
+    def _plain(self, name: str, *arguments: Any) -> PlainCall:
+        return plain_call(self.deployment.contract, abi_of("SmartMicrogrid"), name, arguments)
 
     def _read(self, call: Any) -> Any:
         return self._sender.read(call)

@@ -77,6 +77,7 @@ class Sender:
         self._sending = sending
         self._delivery = Delivery(web3)
         self._lock = threading.Lock()
+        self._chain_id: int | None = None
         self._fees: tuple[float, Fees] | None = None
 
     @property
@@ -86,9 +87,12 @@ class Sender:
             raise LedgerError("this ledger was opened without a key: it can read, not send")
         return self._account
 
-    def send(self, call: ContractFunction | Any) -> TxReceipt:
-        """Send a contract call or constructor and wait for its receipt. Raises LedgerError or ContractRejected."""
-        return cast(TxReceipt, self.query(lambda: self._send(call)))
+    def send(self, call: ContractFunction | Any, gas: int | None = None) -> TxReceipt:
+        """Send a contract call or constructor and wait for its receipt. Raises LedgerError or ContractRejected.
+
+        With `gas` as its limit the node is not asked for an estimate, for which it executes the call several times.
+        """
+        return cast(TxReceipt, self.query(lambda: self._send(call, gas)))
 
     def read(self, call: Any) -> Any:
         """Call a view. Raises LedgerError or ContractRejected."""
@@ -121,9 +125,10 @@ class Sender:
 
     # ---- one call
 
-    def _send(self, call: Any) -> TxReceipt:
-        sent = [self._submit(call)]
-        receipt = self._mined(call, sent)
+    def _send(self, call: Any, gas: int | None) -> TxReceipt:
+        fields = self._fields(call, gas)
+        sent = [self._submit(fields)]
+        receipt = self._mined(fields, sent)
         if self._sending.confirmations:
             patience_s = self._sending.receipt_timeout_s * (self._sending.confirmations + 1)
             receipt = self._delivery.confirmed(sent, self._sending.confirmations, patience_s)
@@ -131,9 +136,8 @@ class Sender:
             raise self._reason(sent[-1], receipt)
         return receipt
 
-    def _submit(self, call: Any) -> Signed:
+    def _submit(self, fields: TxParams) -> Signed:
         """Hand the call to the node under a nonce that nobody else has. Raises LedgerError or Web3Exception."""
-        fields = self._fields(call)
         for _ in range(NONCE_TRIES):
             with self._lock:
                 nonce = self._web3.eth.get_transaction_count(self.account.address, "pending")
@@ -159,7 +163,7 @@ class Sender:
             return self._delivery.is_known(signed)
         return True
 
-    def _mined(self, call: Any, sent: list[Signed]) -> TxReceipt:
+    def _mined(self, fields: TxParams, sent: list[Signed]) -> TxReceipt:
         """The receipt of the call; `sent` grows with every higher offer. Raises LedgerError."""
         for turn in range(self._sending.resends + 1):
             receipt = self._delivery.wait(sent, self._sending.receipt_timeout_s)
@@ -169,7 +173,7 @@ class Sender:
                 break
             if self._delivery.is_displaced(sent, self.account.address):
                 log.warning("another transaction took the nonce of %s; the call is sent anew", sent[-1].name)
-                sent[:] = [self._submit(call)]
+                sent[:] = [self._submit(fields)]
             else:
                 sent.append(self._offer_more(sent[-1]))
         raise LedgerError(
@@ -195,16 +199,22 @@ class Sender:
             log.info("the reason of a failure is not known any more: %s", error)
         return LedgerError(f"transaction 0x{receipt['transactionHash'].hex()} failed on chain")
 
-    def _fields(self, call: Any) -> TxParams:
+    def _fields(self, call: Any, gas: int | None) -> TxParams:
+        limit = self._estimate(call) if gas is None else gas
+        gas = min(limit + random.randrange(GAS_MARKS), MAX_GAS)
+        if self._chain_id is None:
+            self._chain_id = self._web3.eth.chain_id
+        start: TxParams = {"from": self.account.address, "gas": gas, "chainId": self._chain_id}
+        # A price of 0 and a nonce keep web3 from asking the node for them; both are set anew for every try.
+        fields = call.build_transaction(start | {"nonce": 0, "gasPrice": 0})
+        return cast(TxParams, {key: value for key, value in fields.items() if key not in ("gasPrice", "nonce")})
+
+    def _estimate(self, call: Any) -> int:
         # "pending" is now; "latest" may be hours ago on a chain that makes blocks only for transactions
         needed = int(call.estimate_gas({"from": self.account.address}, block_identifier="pending"))
         if needed > MAX_GAS:
             raise LedgerError(f"the call needs {needed} gas, a transaction may use {MAX_GAS}; send less at once")
-        gas = min(round(needed * GAS_MARGIN) + random.randrange(GAS_MARKS), MAX_GAS)
-        start: TxParams = {"from": self.account.address, "gas": gas, "chainId": self._web3.eth.chain_id}
-        # A price of 0 and a nonce keep web3 from asking the node for them; both are set anew for every try.
-        fields = call.build_transaction(start | {"nonce": 0, "gasPrice": 0})
-        return cast(TxParams, {key: value for key, value in fields.items() if key not in ("gasPrice", "nonce")})
+        return round(needed * GAS_MARGIN)
 
     def _sign(self, fields: TxParams, fees: Fees) -> Signed:
         whole = fields | fees.fields()

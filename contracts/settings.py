@@ -32,6 +32,9 @@ class ChainConfig(Sending):
     contract_address: str | None = Field(default=None, pattern=r"^0x[0-9a-fA-F]{40}$")
     """Pins the SmartMicrogrid contract; by default the operator deploys one and the hub announces it."""
 
+    token_address: str | None = Field(default=None, pattern=r"^0x[0-9a-fA-F]{40}$")
+    """ERC-20 token with six decimals in which a new market pays; by default a test token is deployed with it."""
+
     @property
     def sending(self) -> Sending:
         """The part that a Sender needs."""

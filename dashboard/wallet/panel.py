@@ -91,10 +91,14 @@ def _member(session: WalletSession, deployment: Deployment, account: str, member
     name, escrow = st.columns(2)
     name.metric(f"Member {member.number}", member.name)
     escrow.metric("In escrow", f"{from_base_units(balance.escrow):.2f} {deployment.currency}")
-    if deployment.chain_id in DEVELOPMENT_CHAINS and st.button(
-        "Get test money",
-        disabled=session.busy,
-        help=f"{TEST_MONEY:.0f} {deployment.currency}: three transactions to sign",
+    if (
+        deployment.test_token
+        and deployment.chain_id in DEVELOPMENT_CHAINS
+        and st.button(
+            "Get test money",
+            disabled=session.busy,
+            help=f"{TEST_MONEY:.0f} {deployment.currency}: three transactions to sign",
+        )
     ):
         session.start(get_test_money(deployment, account, member.number, to_base_units(TEST_MONEY)))
         st.rerun()
