@@ -11,7 +11,6 @@ from contracts.events import EnergyTransfer
 from contracts.hub_client import HubClient
 from contracts.ledger import Ledger
 
-
 HUB_TRADES = 10_000
 """So many trades the hub tells at once, the newest ones [1]"""
 

@@ -140,7 +140,7 @@ interface ISmartMicrogrid {
 
     /// @notice Energy changed hands. The buyer pays `cost`; a seller among the members receives
     /// `energyWh * pricePerKwh / 1000`, rounded down. What lies between, grid fee and dust, is the utility's.
-    /// @dev What a member could not pay of a purchase from the utility follows in `DebtRecorded`.
+    /// @dev What a member could not pay of a purchase from the utility is in `DebtRecorded` before it.
     event EnergyTransferred(
         uint64 indexed slot,
         uint256 indexed seller,

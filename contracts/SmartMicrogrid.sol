@@ -140,10 +140,10 @@ contract SmartMicrogrid is Metering {
             uint256 terms = OrderTerms.unwrap(orders[i].terms);
             if (terms > last || i == sells) {
                 _put(parties, i, _party(domain, settlement, orders[i], i < sells, walletSignatures));
+                last = terms;
             } else {
                 emit OrderRejected(settlement.slot(), OrderTerms.wrap(terms).member(), 0, Fault.NotRising);
             }
-            last = terms;
         }
     }
 
