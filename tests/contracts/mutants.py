@@ -1,0 +1,94 @@
+"""Faults put into the contracts on purpose, to see whether the Solidity tests notice them.
+
+Tests deploy bytes from the project's `shipped` folder, so a mutant costs one compilation of the contracts (not of the
+tests, which know interfaces only) and one run of the tests that are meant to notice it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contracts.build import CONTRACTS, FOLDER, PACKAGES, SETTINGS, collect_sources
+from contracts.forge import ensure_solc, lay_out, run_tests, ship
+from contracts.node_packages import install_package
+
+FEWER = {"FOUNDRY_INVARIANT_RUNS": "40", "FOUNDRY_INVARIANT_SHRINK_RUN_LIMIT": "0"}
+"""What an invariant test does for a mutant: 10,000 calls, and no search for the shortest way to the fault."""
+UNUSED = ("*.proof.sol", "Signatures.t.sol")
+"""Tests that inherit the contracts, and so would be compiled with them."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One edit of one contract."""
+
+    name: str
+    """What is wrong in it, in words that make a test's name."""
+    file: str
+    """The contract's file in contracts/."""
+    old: str
+    """Text that occurs exactly once in that file."""
+    new: str
+    """What stands there instead."""
+    tests: tuple[str, ...] = ()
+    """Options for `forge test` that choose the tests that have to notice; all tests if empty."""
+
+
+def prepare(tools: Path, project: Path) -> None:
+    """A project whose tests see the contracts by their shipped bytes alone."""
+    lay_out(tools, project)
+    for pattern in UNUSED:
+        for path in (project / "test").glob(pattern):
+            path.unlink()
+
+
+def kill(tools: Path, project: Path, mutant: Mutant) -> list[str]:
+    """Names of the tests in the prepared `project` that fail on the mutant; it is put right again afterwards."""
+    edited = edit((FOLDER / mutant.file).read_text(encoding="utf-8"), mutant)
+    artifacts = compile_mutant(tools, mutant.file, edited)
+    places = [project / "shipped" / f"{name}.json" for name in CONTRACTS]
+    before = [place.read_text(encoding="utf-8") for place in places]
+    try:
+        for name, artifact in artifacts.items():
+            ship(project, name, artifact)
+        results = run_tests(tools, project, *mutant.tests, environment=FEWER)
+    finally:
+        for place, text in zip(places, before, strict=True):
+            place.write_text(text, encoding="utf-8")
+    return [f"{one.suite}.{one.test}: {one.reason}" for one in results if not one.passed]
+
+
+def edit(text: str, mutant: Mutant) -> str:
+    """The source with the fault in it."""
+    found = text.count(mutant.old)
+    assert found == 1, f"{mutant.name}: the old text occurs {found} times in {mutant.file}, not once"
+    return text.replace(mutant.old, mutant.new)
+
+
+def compile_mutant(tools: Path, file: str, edited: str) -> dict[str, dict[str, Any]]:
+    """Artifacts of CONTRACTS, as far as tests read them; a mutant that does not compile is a mistake of ours."""
+    sources = collect_sources(install_package(tools / "solc", *PACKAGES)) | {f"contracts/{file}": edited}
+    wanted = {f"contracts/{name}.sol": {name: ["abi", "evm.bytecode.object"]} for name in CONTRACTS}
+    request = {
+        "language": "Solidity",
+        "settings": SETTINGS | {"outputSelection": wanted},
+        "sources": {name: {"content": text} for name, text in sources.items()},
+    }
+    done = subprocess.run(
+        [str(ensure_solc(tools)), "--standard-json"],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    errors = [one["formattedMessage"] for one in answer.get("errors", []) if one["severity"] == "error"]
+    assert errors == [], "the mutant does not compile"
+    made = {name: answer["contracts"][f"contracts/{name}.sol"][name] for name in CONTRACTS}
+    return {
+        name: {"abi": one["abi"], "bytecode": "0x" + one["evm"]["bytecode"]["object"]} for name, one in made.items()
+    }
