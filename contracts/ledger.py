@@ -16,7 +16,14 @@ from contracts.metering import SignedMeterReading, packed_reading
 from contracts.orders import SignedOrder, order_tuple
 from contracts.plain_call import PlainCall, plain_call
 from contracts.sender import DEFAULT, LedgerError, Sender, Sending, connect
-from contracts.settlement import GAS_BASE, GAS_READING, packed_settlement, settlement_gas
+from contracts.settlement import (
+    CLOSED_AT_ONCE,
+    GAS_BASE,
+    GAS_READING,
+    READINGS_AT_ONCE,
+    packed_settlement,
+    settlement_gas,
+)
 from contracts.typed_data import Domain, compact, on_chain
 from contracts.views import Call, Views
 
@@ -155,11 +162,13 @@ class Ledger:
 
     def submit_readings(self, readings: Sequence[SignedMeterReading]) -> list[MarketEvent]:
         """Relay signed readings; one that the contract does not take is left out there. Returns what it said."""
-        if not readings:
-            return []
-        batch = [(packed_reading(signed.reading), *compact(signed.signature)) for signed in readings]
-        gas = GAS_BASE + GAS_READING * len(batch)
-        return self._events.read(self._sender.send(self._plain("submitReadings", batch), gas)["logs"])
+        events: list[MarketEvent] = []
+        for first in range(0, len(readings), READINGS_AT_ONCE):
+            some = readings[first : first + READINGS_AT_ONCE]
+            batch = [(packed_reading(signed.reading), *compact(signed.signature)) for signed in some]
+            gas = GAS_BASE + GAS_READING * len(batch)
+            events += self._events.read(self._sender.send(self._plain("submitReadings", batch), gas)["logs"])
+        return events
 
     def settle(
         self,
@@ -178,7 +187,10 @@ class Ledger:
 
     def close_slot(self, slot: int, numbers: Sequence[int]) -> list[EnergyTransfer]:
         """Net what members have left of a slot with the utility; nothing happens to those that have nothing."""
-        return self._sent(self._call.closeSlot(slot, list(numbers)))
+        transfers: list[EnergyTransfer] = []
+        for first in range(0, max(len(numbers), 1), CLOSED_AT_ONCE):  # without members: the slot's fees
+            transfers += self._sent(self._call.closeSlot(slot, list(numbers[first : first + CLOSED_AT_ONCE])))
+        return transfers
 
     def transfer_energy(self, offer: SignedOrder, buyer: int, energy_wh: int) -> EnergyTransfer:
         """Buy delivered energy at the price that its seller signed, with the account of `buyer`."""

@@ -16,7 +16,8 @@ from pathlib import Path
 from eth_account.signers.local import LocalAccount
 from pydantic import ValidationError
 
-from contracts.clearing import BookEntry, Clearing, clear
+from contracts.auction import Auction, make_auction
+from contracts.clearing import BookEntry, clear
 from contracts.deployment import Deployment, deploy
 from contracts.events import EnergyTransfer, MarketEvent
 from contracts.hub_client import HubClient, HubError, HubRejected
@@ -31,7 +32,6 @@ from contracts.units import kwh_to_wh
 from simulation.clock import SimClock
 from simulation.errors import MicrogridError
 from simulation.files import write_atomically
-from simulation.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -43,21 +43,6 @@ SECONDS_PER_HOUR = 3600
 
 class OperatorError(MicrogridError):
     """The operator cannot work; the text says why and what to do."""
-
-
-class Auction(Settings):
-    """A cleared slot as the operator keeps it until it is settled: everything that settlement needs."""
-
-    clearing: Clearing
-    """Price and fills."""
-    sells: tuple[SignedOrder, ...]
-    """Sell orders that are filled, in the order in which `fills` counts them."""
-    buys: tuple[SignedOrder, ...]
-    """Buy orders that are filled."""
-    fills: tuple[tuple[int, int, int], ...]
-    """(index of sell, index of buy, Wh)"""
-    orders: int
-    """Orders in the book."""
 
 
 def run_operator(
@@ -214,10 +199,13 @@ class Operator:
         entries = [entry for entry in self._hub.get("/api/orders", slot=slot) if entry["status"] == "open"]
         book = {e["order_hash"]: SignedOrder(order=e["order"], signature=e["signature"]) for e in entries}
         clearing = clear(slot, [BookEntry(order_hash=key, order=signed.order) for key, signed in book.items()])
-        auction = _auction(clearing, book)
+        auction = make_auction(clearing, book)
         write_atomically(self._path(slot), auction.model_dump_json().encode())
         self._report_slot(auction, "cleared", clearing.volume_wh, len(clearing.fills))
         log.info("slot %d: %d orders, %d Wh cleared", slot, len(book), clearing.volume_wh)
+        if len(auction.fills) < len(clearing.fills):
+            left = len(clearing.fills) - len(auction.fills)
+            log.warning("slot %d: %d fills do not fit into a transaction; the utility takes their place", slot, left)
 
     def _path(self, slot: int) -> Path:
         return self._folder / f"{slot}.json"
@@ -278,7 +266,7 @@ class Operator:
                 return
             auction = self._load(slot)
             self._ledger.close_slot(slot, self._member_numbers())
-            self._hub.post("/api/slots", {**_slot_report(auction), "state": "closed"})
+            self._hub.post("/api/slots", {**auction.report(), "state": "closed"})
             self._path(slot).rename(self._folder / f"closed-{slot}.json")
 
     # ---- reports
@@ -306,7 +294,7 @@ class Operator:
     def _report_slot(
         self, auction: Auction, state: str, volume_wh: int, fills: int, transfers: list[EnergyTransfer] | None = None
     ) -> None:
-        report = {**_slot_report(auction), "state": state, "volume_wh": volume_wh, "fills": fills}
+        report = {**auction.report(), "state": state, "volume_wh": volume_wh, "fills": fills}
         if transfers:
             report["tx_hash"] = transfers[0].tx_hash
         try:
@@ -317,26 +305,3 @@ class Operator:
 
 def _refusal(event: MarketEvent) -> tuple[int, int, str]:
     return event.values["slot"], event.values["member"], event.values["fault"]
-
-
-def _slot_report(auction: Auction) -> dict[str, object]:
-    clearing = auction.clearing
-    return {
-        "slot": clearing.slot,
-        "price": clearing.price,
-        "volume_wh": clearing.volume_wh,
-        "orders": auction.orders,
-        "fills": len(clearing.fills),
-    }
-
-
-def _auction(clearing: Clearing, book: dict[str, SignedOrder]) -> Auction:
-    sells = list(dict.fromkeys(fill.sell for fill in clearing.fills))
-    buys = list(dict.fromkeys(fill.buy for fill in clearing.fills))
-    return Auction(
-        clearing=clearing,
-        sells=tuple(book[key] for key in sells),
-        buys=tuple(book[key] for key in buys),
-        fills=tuple((sells.index(fill.sell), buys.index(fill.buy), fill.energy_wh) for fill in clearing.fills),
-        orders=len(book),
-    )

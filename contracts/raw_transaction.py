@@ -9,9 +9,8 @@ from coincurve import PublicKey
 from eth_utils.crypto import keccak
 
 from contracts.anvil import ChainError
+from contracts.fees import MAX_GAS
 
-MAX_GAS = 16_777_216
-"""Most gas of a transaction on real chains (EIP-7825)"""
 GAS_FIELD = {1: 3, 2: 4}
 """Place of the gas limit in the typed transactions that are served (EIP-2930, EIP-1559)."""
 FIELDS = {1: 11, 2: 12}

@@ -24,7 +24,7 @@ from web3.providers.rpc.utils import REQUEST_RETRY_ALLOWLIST, ExceptionRetryConf
 from web3.types import RPCEndpoint, TxParams, TxReceipt
 
 from contracts.delivery import SEND, Delivery, Signed
-from contracts.fees import Fees, current_fees
+from contracts.fees import MAX_GAS, Fees, current_fees
 from contracts.refusals import Abi, ContractRejected, LedgerError, Refusals, is_nonce_taken
 from contracts.settings import Sending
 
@@ -32,8 +32,6 @@ __all__ = ["DEFAULT", "ContractRejected", "LedgerError", "Sender", "Sending", "c
 
 log = logging.getLogger(__name__)
 
-MAX_GAS = 16_777_216
-"""Most gas of a transaction on real chains (EIP-7825)"""
 GAS_MARGIN = 1.25
 GAS_MARKS = 10_000
 """The gas limit is raised by a random number below this; what is not used costs nothing."""

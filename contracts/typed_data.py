@@ -63,6 +63,15 @@ def compact(signature: str) -> tuple[bytes, bytes]:
     return raw[:32], s
 
 
+def is_of_plain_key(signature: str) -> bool:
+    """Whether a signature has the form of a plain key's; all others are contract wallets'."""
+    try:
+        compact(signature)
+    except SignatureError:
+        return False
+    return True
+
+
 def on_chain(signature: str) -> bytes:
     """A signature as `transferEnergy` takes it: a plain key's in 64 bytes, a contract wallet's as it is."""
     raw = bytes.fromhex(signature.removeprefix("0x"))

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from contracts.build import CONTRACTS, FOLDER, PACKAGES, SETTINGS, collect_sources
-from contracts.forge import ensure_solc, lay_out, run_tests, ship
-from contracts.node_packages import install_package
+from contracts.forge import lay_out, run_tests, ship
+from contracts.node_packages import install_package, node_binary
 
 FEWER = {"FOUNDRY_INVARIANT_RUNS": "40", "FOUNDRY_INVARIANT_SHRINK_RUN_LIMIT": "0"}
 """What an invariant test does for a mutant: 10,000 calls, and no search for the shortest way to the fault."""
+COMPILER = """
+const solc = require(process.argv[1]), lines = require("readline").createInterface({input: process.stdin});
+lines.on("line", (request) => process.stdout.write(solc.compile(request) + "\\n"));
+"""
+"""A compiler that stays: it is ready and warm from the second mutant on."""
 UNUSED = ("*.proof.sol", "Signatures.t.sol")
 """Tests that inherit the contracts, and so would be compiled with them."""
 
@@ -38,28 +45,64 @@ class Mutant:
     """Options for `forge test` that choose the tests that have to notice; all tests if empty."""
 
 
-def prepare(tools: Path, project: Path) -> None:
-    """A project whose tests see the contracts by their shipped bytes alone."""
+class Bench:
+    """A project whose tests see the contracts by their shipped bytes alone, and a compiler for mutants of these."""
+
+    def __init__(self, tools: Path, project: Path, compiler: subprocess.Popen[str]) -> None:
+        self._tools = tools
+        self._project = project
+        self._compiler = compiler
+
+    def kill(self, mutant: Mutant) -> list[str]:
+        """Names of the tests that fail on the mutant; the project is put right again afterwards."""
+        edited = edit((FOLDER / mutant.file).read_text(encoding="utf-8"), mutant)
+        artifacts = self._compile(mutant.file, edited)
+        places = [self._project / "shipped" / f"{name}.json" for name in CONTRACTS]
+        before = [place.read_text(encoding="utf-8") for place in places]
+        try:
+            for name, artifact in artifacts.items():
+                ship(self._project, name, artifact)
+            results = run_tests(self._tools, self._project, *mutant.tests, environment=FEWER)
+        finally:
+            for place, text in zip(places, before, strict=True):
+                place.write_text(text, encoding="utf-8")
+        return [f"{one.suite}.{one.test}: {one.reason}" for one in results if not one.passed]
+
+    def _compile(self, file: str, edited: str) -> dict[str, dict[str, Any]]:
+        """Artifacts of CONTRACTS, as far as tests read them; a mutant that does not compile is a mistake of ours."""
+        assert self._compiler.stdin is not None
+        assert self._compiler.stdout is not None
+        self._compiler.stdin.write(json.dumps(self._request(file, edited)) + "\n")
+        self._compiler.stdin.flush()
+        answer = json.loads(self._compiler.stdout.readline())
+        errors = [one["formattedMessage"] for one in answer.get("errors", []) if one["severity"] == "error"]
+        assert errors == [], "the mutant does not compile"
+        made = {name: answer["contracts"][f"contracts/{name}.sol"][name] for name in CONTRACTS}
+        return {
+            name: {"abi": one["abi"], "bytecode": "0x" + one["evm"]["bytecode"]["object"]} for name, one in made.items()
+        }
+
+    def _request(self, file: str, edited: str) -> dict[str, Any]:
+        sources = collect_sources(install_package(self._tools / "solc", *PACKAGES)) | {f"contracts/{file}": edited}
+        wanted = {f"contracts/{name}.sol": {name: ["abi", "evm.bytecode.object"]} for name in CONTRACTS}
+        return {
+            "language": "Solidity",
+            "settings": SETTINGS | {"outputSelection": wanted},
+            "sources": {name: {"content": text} for name, text in sources.items()},
+        }
+
+
+@contextmanager
+def open_bench(tools: Path, project: Path) -> Iterator[Bench]:
+    """Lay the project out, and start the compiler."""
     lay_out(tools, project)
     for pattern in UNUSED:
         for path in (project / "test").glob(pattern):
             path.unlink()
-
-
-def kill(tools: Path, project: Path, mutant: Mutant) -> list[str]:
-    """Names of the tests in the prepared `project` that fail on the mutant; it is put right again afterwards."""
-    edited = edit((FOLDER / mutant.file).read_text(encoding="utf-8"), mutant)
-    artifacts = compile_mutant(tools, mutant.file, edited)
-    places = [project / "shipped" / f"{name}.json" for name in CONTRACTS]
-    before = [place.read_text(encoding="utf-8") for place in places]
-    try:
-        for name, artifact in artifacts.items():
-            ship(project, name, artifact)
-        results = run_tests(tools, project, *mutant.tests, environment=FEWER)
-    finally:
-        for place, text in zip(places, before, strict=True):
-            place.write_text(text, encoding="utf-8")
-    return [f"{one.suite}.{one.test}: {one.reason}" for one in results if not one.passed]
+    package = install_package(tools / "solc", *PACKAGES) / "solc"
+    command = [str(node_binary()), "-e", COMPILER, "--", str(package)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as compiler:
+        yield Bench(tools, project, compiler)
 
 
 def edit(text: str, mutant: Mutant) -> str:
@@ -67,28 +110,3 @@ def edit(text: str, mutant: Mutant) -> str:
     found = text.count(mutant.old)
     assert found == 1, f"{mutant.name}: the old text occurs {found} times in {mutant.file}, not once"
     return text.replace(mutant.old, mutant.new)
-
-
-def compile_mutant(tools: Path, file: str, edited: str) -> dict[str, dict[str, Any]]:
-    """Artifacts of CONTRACTS, as far as tests read them; a mutant that does not compile is a mistake of ours."""
-    sources = collect_sources(install_package(tools / "solc", *PACKAGES)) | {f"contracts/{file}": edited}
-    wanted = {f"contracts/{name}.sol": {name: ["abi", "evm.bytecode.object"]} for name in CONTRACTS}
-    request = {
-        "language": "Solidity",
-        "settings": SETTINGS | {"outputSelection": wanted},
-        "sources": {name: {"content": text} for name, text in sources.items()},
-    }
-    done = subprocess.run(
-        [str(ensure_solc(tools)), "--standard-json"],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    answer = json.loads(done.stdout)
-    errors = [one["formattedMessage"] for one in answer.get("errors", []) if one["severity"] == "error"]
-    assert errors == [], "the mutant does not compile"
-    made = {name: answer["contracts"][f"contracts/{name}.sol"][name] for name in CONTRACTS}
-    return {
-        name: {"abi": one["abi"], "bytecode": "0x" + one["evm"]["bytecode"]["object"]} for name, one in made.items()
-    }

@@ -35,7 +35,7 @@ def prove(folder: Path) -> list[Proof]:
     """Run all `check_` functions of a project that is laid out."""
     program = tool_program("halmos", HALMOS)
     environment = private_environment("halmos")
-    environment |= {"FOUNDRY_SOLC": str(ensure_solc(TOOLS)), "NO_COLOR": "1"}
+    environment |= {"FOUNDRY_SOLC": str(ensure_solc(TOOLS)), "FOUNDRY_OPTIMIZER": "true", "NO_COLOR": "1"}
     environment["PATH"] = f"{ensure_forge(TOOLS).parent}{os.pathsep}{environment['PATH']}"
     options = ["--match-contract", "Proof$", "--json-output", "proofs.json", "--no-status"]
     done = subprocess.run(

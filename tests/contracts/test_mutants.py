@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.contracts.mutants import Mutant, edit, kill, prepare
+from tests.contracts.mutants import Bench, Mutant, edit, open_bench
 
 TOOLS = Path(__file__).parents[2] / ".tools"
 MARKET, MEMBERS, CLOCK, METERS, SIGNS = (
@@ -230,29 +231,28 @@ MUTANTS = (
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mutants")
-    prepare(TOOLS, folder)
-    return folder
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with open_bench(TOOLS, tmp_path_factory.mktemp("mutants")) as bench:
+        yield bench
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
-def test_mutant_is_noticed(mutant: Mutant, project: Path) -> None:
-    assert kill(TOOLS, project, mutant), f"no test notices: {mutant.name}"
+def test_mutant_is_noticed(mutant: Mutant, bench: Bench) -> None:
+    assert bench.kill(mutant), f"no test notices: {mutant.name}"
 
 
 @pytest.mark.slow
-def test_a_harmless_change_is_not_noticed(project: Path) -> None:
+def test_a_harmless_change_is_not_noticed(bench: Bench) -> None:
     """Or a run that fails for another reason would count as noticed."""
     harmless = Mutant("other name", "TestToken.sol", 'ERC20("Test Euro"', 'ERC20("Test Euros"', by("SmokeTest"))
-    assert kill(TOOLS, project, harmless) == []
+    assert bench.kill(harmless) == []
 
 
 @pytest.mark.slow
-def test_a_mutant_that_does_not_compile_is_a_mistake(project: Path) -> None:
+def test_a_mutant_that_does_not_compile_is_a_mistake(bench: Bench) -> None:
     with pytest.raises(AssertionError, match="does not compile"):
-        kill(TOOLS, project, Mutant("broken", "TestToken.sol", "_mint(to, amount);", "_mint(to amount);"))
+        bench.kill(Mutant("broken", "TestToken.sol", "_mint(to, amount);", "_mint(to amount);"))
 
 
 def test_the_old_text_must_be_unique() -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from contracts.raw_transaction import MAX_GAS, NotServed, read_transaction
+from contracts.fees import MAX_GAS
+from contracts.raw_transaction import NotServed, read_transaction
 from tests.contracts.minting import CHAIN_ID, new_account
 
 PLAIN: dict[str, Any] = {"value": 5, "gas": 50_000, "nonce": 300, "data": "0x1234"}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from web3.types import TxReceipt
 
-from contracts.fees import Fees
-from contracts.sender import DEFAULT, MAX_GAS, ContractRejected, LedgerError, Sending
+from contracts.fees import MAX_GAS, Fees
+from contracts.sender import DEFAULT, ContractRejected, LedgerError, Sending
 from tests.contracts.bare_node import BareNode, bare_node
 from tests.contracts.chain_process import ROOT
 from tests.contracts.minting import Minting, new_account

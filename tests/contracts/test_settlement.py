@@ -43,6 +43,22 @@ def test_a_slot_from_order_to_close(world: MarketWorld) -> None:
     assert len(world.ledger.transfers()) == world.ledger.totals([1, 2, 3]).transactions == 4
 
 
+def test_what_is_too_much_for_one_transaction_goes_in_several(
+    world: MarketWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("contracts.ledger.READINGS_AT_ONCE", 2)
+    monkeypatch.setattr("contracts.ledger.CLOSED_AT_ONCE", 2)
+    world.ledger.advance_to(S + 1)
+    readings = world.ledger.submit_readings([world.reading(member, 0, 100) for member in world.members])
+    assert [event.values["member"] for event in readings] == [1, 2, 3]
+    assert len({event.tx_hash for event in readings}) == 2
+    world.ledger.advance_to(S + 5)
+    transfers = world.ledger.close_slot(S, [1, 2, 3])
+    assert [transfer.seller for transfer in transfers] == [1, 2, 3]
+    assert len({transfer.tx_hash for transfer in transfers}) == 2
+    world.assert_nothing_is_lost()
+
+
 def test_closing_twice_changes_nothing(world: MarketWorld) -> None:
     world.ledger.advance_to(S + 1)
     world.ledger.submit_readings([world.reading(world.members[0], 0, 500)])

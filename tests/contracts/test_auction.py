@@ -1,0 +1,64 @@
+"""What of a clearing goes into the one transaction that settles it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts import settlement
+from contracts.auction import make_auction
+from contracts.clearing import Clearing, Fill
+from contracts.fees import MAX_GAS
+from contracts.orders import Order, Side, SignedOrder
+
+PLAIN, WALLET = "0x" + "11" * 64 + "1b", "0x" + "22" * 100
+FITTING = Path(__file__).parent / "solidity" / "Fitting.t.sol"
+
+
+def signed(member: int, side: Side, signature: str) -> SignedOrder:
+    order = Order(member=member, slot=1, side=side, energy_wh=1, limit_price=1, expiry_slot=1, salt=1)
+    return SignedOrder(order=order, signature=signature)
+
+
+def of_pairs(energies_wh: list[int], signature: str = PLAIN) -> tuple[Clearing, dict[str, SignedOrder]]:
+    """A clearing in which the order `s1` sells to `b1`, and so on."""
+    book, fills = {}, []
+    for i, wh in enumerate(energies_wh):
+        book[f"s{i}"], book[f"b{i}"] = signed(2 * i + 1, Side.SELL, signature), signed(2 * i + 2, Side.BUY, signature)
+        fills.append(Fill(sell=f"s{i}", buy=f"b{i}", energy_wh=wh))
+    volume = sum(energies_wh)
+    return Clearing(slot=1, price=1, price_low=1, price_high=1, volume_wh=volume, fills=tuple(fills)), book
+
+
+@given(st.lists(st.integers(1, 10**6), max_size=30))
+def test_what_fits_is_settled_whole(energies_wh: list[int]) -> None:
+    clearing, book = of_pairs(energies_wh)
+    auction = make_auction(clearing, book)
+    sellers = [(auction.sells[sell].order.member, wh) for sell, _, wh in auction.fills]
+    buyers = [auction.buys[buy].order.member for _, buy, _ in auction.fills]
+    assert sellers == [(2 * i + 1, wh) for i, wh in enumerate(energies_wh)]
+    assert buyers == [2 * i + 2 for i in range(len(energies_wh))]
+
+
+@pytest.mark.parametrize(("signature", "room"), [(PLAIN, 175), (WALLET, 46)])
+def test_of_too_much_the_largest_fills_are_settled(signature: str, room: int) -> None:
+    energies_wh = [1 + (i * 7919) % 1000 for i in range(500)]
+    auction = make_auction(*of_pairs(energies_wh, signature))
+    kept = sorted((wh for _, _, wh in auction.fills), reverse=True)
+    assert kept == sorted(energies_wh, reverse=True)[:room]
+    assert len(auction.sells) == len(auction.buys) == room
+    wallets = 0 if signature == PLAIN else 2 * room
+    assert settlement.settlement_gas(2 * room, room, wallets) <= MAX_GAS
+    assert auction.report()["fills"] == 500
+
+
+def test_the_figures_are_those_that_are_measured() -> None:
+    """Fitting.t.sol measures that these are enough; both have to say the same."""
+    stated = dict(re.findall(r"constant (\w+) = ([\d_]+);", FITTING.read_text(encoding="utf-8")))
+    assert int(stated.pop("TRANSACTION_GAS")) == MAX_GAS
+    assert len(stated) == 6
+    assert {name: getattr(settlement, name) for name in stated} == {name: int(n) for name, n in stated.items()}
