@@ -123,11 +123,26 @@ def calibration_of(past: Raw, age_days: np.ndarray, adapts: bool = True) -> Cali
     """Corrections from past forecasts, made `age_days` (n,) ago, all of whose targets are over."""
     if len(age_days) < MIN_SAMPLES:
         return uncorrected(past.quantiles.shape[1])
+    adaptation, shift, interval = _quantile_corrections(past, age_days, adapts)
+    return Calibration(adaptation, interval, _odds_correction(past, shift, age_days))
+
+
+def quantile_calibration_of(past: Raw, age_days: np.ndarray, adapts: bool = True) -> Calibration:
+    """The same without a correction of the deficit's probability, which costs most of the time."""
+    if len(age_days) < MIN_SAMPLES:
+        return uncorrected(past.quantiles.shape[1])
+    adaptation, _, interval = _quantile_corrections(past, age_days, adapts)
+    return Calibration(adaptation, interval, np.zeros(3))
+
+
+def _quantile_corrections(
+    past: Raw, age_days: np.ndarray, adapts: bool
+) -> tuple[Adaptation | None, np.ndarray, Interval]:
+    """Of the median, what that shifts the past by, and of the outer quantiles."""
     adaptation, shift = None, np.zeros_like(past.odds)
     if adapts and np.ptp(age_days) >= MIN_DAYS:
         adaptation, shift = adapt(past.inputs, past.target - past.quantiles[:, :, 1], age_days)
-    interval = conformal(past.quantiles + shift[:, :, None], past.target, age_days)
-    return Calibration(adaptation, interval, _odds_correction(past, shift, age_days))
+    return adaptation, shift, conformal(past.quantiles + shift[:, :, None], past.target, age_days)
 
 
 def uncorrected(horizon: int) -> Calibration:

@@ -54,11 +54,18 @@ class Attack:
 
 
 def federated(
-    pool: TrainingPool, sources: Sequence[Source], horizon: int, plan: Plan, step: OnStep, attack: Attack | None = None
+    pool: TrainingPool,
+    sources: Sequence[Source],
+    horizon: int,
+    plan: Plan,
+    step: OnStep,
+    attack: Attack | None = None,
+    start: Weights | None = None,
 ) -> Weights:
-    """The global weights after all rounds."""
+    """The global weights after all rounds, from `start` on or from fresh ones."""
     config = plan.config
-    weights, server = initial_weights(horizon, config.seed), ServerMomentum(plan.server_momentum)
+    weights = initial_weights(horizon, config.seed) if start is None else start
+    server = ServerMomentum(plan.server_momentum)
     for server_round in range(1, config.rounds + 1):
         rate = config.rate_of(server_round)
         jobs = [
@@ -117,10 +124,11 @@ def alone(
     series: Series,
     validation: np.ndarray,
     config: LearningConfig,
+    start: Weights | None = None,
 ) -> Weights:
     """A home's own LSTM: the best of its rounds by its own validation, stopped when that no longer improves."""
     horizon = series.slots.per_day
-    weights = best = initial_weights(horizon, config.seed)
+    weights = best = initial_weights(horizon, config.seed) if start is None else start
     lowest, since = np.inf, 0
     for chunk in range(1, LOCAL_CHUNKS + 1):
         how = recipe(config, config.local_steps, config.learning_rate, _seed(chunk, 0))

@@ -1,0 +1,115 @@
+"""One building's decisions for a slot, pure: plan from forecast and expected prices, bid, and the battery's rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from building_clients.battery_control import ControlRule
+from building_clients.bidding import Bid, Need, OwnerLimits, Strategy, allowed
+from building_clients.planning import BatteryPlan, Planner, Prices
+from building_clients.price_outlook import PriceOutlook
+from simulation.battery import BatteryLimits
+
+SPREAD_SHARE = 0.02
+"""How much worse than expected a plan takes local prices to be, of the room between the tariffs [1]"""
+
+
+@dataclass(frozen=True)
+class Tariffs:
+    """What the utility and the grid ask for; arrays of shape (steps,)."""
+
+    feed_in: np.ndarray
+    """[currency/kWh]"""
+    retail: np.ndarray
+    """[currency/kWh]"""
+    grid_fee: float = 0.0
+    """Paid by the buyer of local energy [currency/kWh]"""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a building does in its next slot."""
+
+    plan: BatteryPlan
+    """The schedule."""
+    bid: Bid | None
+    """The order; None when there is nothing to trade."""
+
+
+class Trader:
+    """Plans and bids for one building."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        battery: BatteryLimits | None,
+        outlook: PriceOutlook,
+        strategy: Strategy | None,
+        hours: float,
+        owner: OwnerLimits | None = None,
+    ) -> None:
+        """Without a strategy the building does not trade, and plans with the utility's prices."""
+        self._planner = planner
+        self._battery = battery
+        self._outlook = outlook
+        self._strategy = strategy
+        self._hours = hours
+        self._owner = owner or OwnerLimits()
+
+    def decide(self, slot: int, net_flow_kw: np.ndarray, soc: float | None, tariffs: Tariffs) -> Decision:
+        """From quantiles of the net flow of shape (steps, 3), `slot` first. Raises PlanError."""
+        local = self._outlook.expected(slot, tariffs.feed_in, tariffs.retail)
+        plan = self._planner.plan(net_flow_kw[:, 1], soc, self._prices(local, tariffs))
+        if self._strategy is None:
+            return Decision(plan, None)
+        need = self._need(net_flow_kw[0], plan, float(local[0]), tariffs)
+        return Decision(plan, allowed(self._strategy(need), self._owner))
+
+    def rule(self, plan: BatteryPlan, contracted_kw: float, tariffs: Tariffs) -> ControlRule:
+        """How the battery acts on what comes, after so much was bought (> 0) or sold [kW]"""
+        efficiency = self._battery.round_trip_efficiency**0.5 if self._battery else 1.0
+        feed_in, retail = float(tariffs.feed_in[0]), float(tariffs.retail[0])
+        return ControlRule(contracted_kw, plan.stored_value, efficiency, feed_in, retail)
+
+    def _prices(self, local: np.ndarray, tariffs: Tariffs) -> Prices:
+        if self._strategy is None or self._owner.paused:
+            return Prices(tariffs.retail, tariffs.feed_in)
+        spread = SPREAD_SHARE * (tariffs.retail - tariffs.feed_in)
+        buy = np.minimum(local + tariffs.grid_fee + spread, tariffs.retail)
+        return Prices(buy, np.maximum(local - spread, tariffs.feed_in))
+
+    def _need(self, net_flow_kw: np.ndarray, plan: BatteryPlan, local: float, tariffs: Tariffs) -> Need:
+        feed_in, retail = float(tariffs.feed_in[0]), float(tariffs.retail[0])
+        short, surplus, gives, takes = retail, feed_in, False, False
+        if self._battery is not None:
+            efficiency = self._battery.round_trip_efficiency**0.5
+            gives, takes = self._room(net_flow_kw, float(plan.soc[0]))
+            short = min(retail, plan.stored_value / efficiency) if gives else retail
+            surplus = min(max(feed_in, plan.stored_value * efficiency), short) if takes else feed_in
+        low, median, high = (float(power) for power in net_flow_kw)
+        return Need(
+            hours=self._hours,
+            net_flow_kw=(low, median, high),
+            battery_kw=float(plan.battery_kw[0]),
+            short_price=short,
+            surplus_price=surplus,
+            absorbed=gives and takes,
+            expected_price=local,
+            grid_fee=tariffs.grid_fee,
+            feed_in=feed_in,
+            retail=retail,
+        )
+
+    def _room(self, net_flow_kw: np.ndarray, soc: float) -> tuple[bool, bool]:
+        """Whether the battery, after its plan, can give and take what a usual error asks for."""
+        limits = self._battery
+        assert limits is not None
+        error_kwh = ROOM * float(net_flow_kw[2] - net_flow_kw[0]) / 2 * self._hours
+        stored, top = soc * limits.capacity_kwh, limits.max_soc * limits.capacity_kwh
+        return stored - limits.min_soc * limits.capacity_kwh > error_kwh, top - stored > error_kwh
+
+
+ROOM = 0.3
+"""Share of half the forecast's interval that counts as a usual error [1]"""
