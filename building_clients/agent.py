@@ -186,8 +186,9 @@ class Agent:
         hours = self._clock.slot_minutes / 60
         net_flow_kw = forecast.net_flow_kw_p50[step]
         grid_kw = self._building.planned_battery_kw(net_flow_kw, hours) - net_flow_kw
-        tariff = self._ledger.tariff(slot)
-        return bid_for(grid_kw, forecast.deficit_probability[step], hours, tariff.feed_in_price, tariff.retail_price)
+        tariff, fee = self._ledger.tariff(slot), self._ledger.deployment.grid_fee
+        chance = forecast.deficit_probability[step]
+        return bid_for(grid_kw, chance, hours, tariff.feed_in_price, tariff.retail_price, fee)
 
     def _send_order(self, bid: Bid, slot: int, expiry_slot: int) -> None:
         assert self._ledger is not None
@@ -216,7 +217,7 @@ class Agent:
                 return
             left_wh = self._ledger.position_wh(self._member, slot) if state == "settled" else 0
             if left_wh >= MIN_OFFER_WH:
-                tariff = self._ledger.tariff(slot)
-                price = offer_price(tariff.feed_in_price, tariff.retail_price)
+                tariff, fee = self._ledger.tariff(slot), self._ledger.deployment.grid_fee
+                price = offer_price(tariff.feed_in_price, tariff.retail_price, fee)
                 self._send_order(Bid(Side.SELL, left_wh, price), slot, slot + self._market.settlement_window_slots)
             self._next_offer += 1

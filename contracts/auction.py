@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from contracts.clearing import Clearing, Fill
 from contracts.fees import MAX_GAS
-from contracts.orders import SignedOrder
+from contracts.orders import Side, SignedOrder
 from contracts.settlement import settlement_gas
 from contracts.typed_data import is_of_plain_key
 from simulation.settings import Settings
@@ -25,6 +25,10 @@ class Auction(Settings):
     """(index of sell, index of buy, Wh)"""
     orders: int
     """Orders in the book."""
+    supply_wh: int
+    """Energy of all sell orders in the book, filled or not [Wh]"""
+    demand_wh: int
+    """Energy of all buy orders in the book, filled or not [Wh]"""
 
     def report(self) -> dict[str, object]:
         """What the hub shows of it."""
@@ -33,6 +37,8 @@ class Auction(Settings):
             "price": self.clearing.price,
             "volume_wh": self.clearing.volume_wh,
             "orders": self.orders,
+            "supply_wh": self.supply_wh,
+            "demand_wh": self.demand_wh,
             "fills": len(self.clearing.fills),
         }
 
@@ -40,6 +46,8 @@ class Auction(Settings):
 def make_auction(clearing: Clearing, book: Mapping[str, SignedOrder]) -> Auction:
     """Join a clearing with its orders, by their hashes. A slot settles in one transaction: fills beyond what fits are
     left to the utility, the smallest first."""
+    if clearing.fills and clearing.price is None:
+        raise ValueError(f"slot {clearing.slot}: pairs have different prices, and the contract settles at one")
     fills = _fitting(clearing.fills, book)
     sells = list(dict.fromkeys(fill.sell for fill in fills))
     buys = list(dict.fromkeys(fill.buy for fill in fills))
@@ -50,7 +58,13 @@ def make_auction(clearing: Clearing, book: Mapping[str, SignedOrder]) -> Auction
         buys=tuple(book[key] for key in buys),
         fills=tuple((sell_at[fill.sell], buy_at[fill.buy], fill.energy_wh) for fill in fills),
         orders=len(book),
+        supply_wh=_energy_wh(book, Side.SELL),
+        demand_wh=_energy_wh(book, Side.BUY),
     )
+
+
+def _energy_wh(book: Mapping[str, SignedOrder], side: Side) -> int:
+    return sum(signed.order.energy_wh for signed in book.values() if signed.order.side is side)
 
 
 def _places(hashes: list[str]) -> dict[str, int]:

@@ -177,6 +177,10 @@ class SlotReport(Settings):
     """Orders in the book [1]"""
     fills: int = Field(ge=0)
     """Pairs of seller and buyer [1]"""
+    supply_wh: int = Field(ge=0)
+    """Energy of all sell orders, filled or not [Wh]"""
+    demand_wh: int = Field(ge=0)
+    """Energy of all buy orders, filled or not [Wh]"""
     state: SlotState
     """How far the slot is."""
     tx_hash: str | None = None
