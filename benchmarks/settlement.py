@@ -17,7 +17,8 @@ from benchmarks._processes import Processes, cpu_seconds, free_port, wait_for_po
 from benchmarks._street import FIRST_SLOT, RING_SLOTS, Street, Tick
 from benchmarks._table import Row, show_figures
 from cli.tables import table_console
-from contracts.clearing import BookEntry, clear
+from contracts.clearing import clear
+from contracts.order_book import BookEntry
 from contracts.orders import Side, SignedOrder, order_hash
 
 CHAIN = """

@@ -6,12 +6,13 @@ import logging
 import random
 import threading
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
-from building_clients.bidding import Bid, bid_for, offer_price
+from building_clients.auctions import Auctions
+from building_clients.bidding import Bid, offer_price
 from building_clients.forecast import Forecast
 from building_clients.learner import Learner
 from building_clients.metering import RegisterStore
@@ -26,11 +27,10 @@ from contracts.settings import MarketConfig
 from contracts.units import to_base_units
 from simulation.building import Building
 from simulation.clock import SimClock
+from simulation.settings import BuildingConfig
 
 log = logging.getLogger(__name__)
 
-BID_MARGIN_WALL_S = 5.0
-"""A bid is sent this long before gate closure, so that a busy machine still is in time [wall s]"""
 MIN_OFFER_WH = 10
 """Less than this left after a slot is not worth an offer [Wh]"""
 
@@ -51,6 +51,7 @@ class Agent:
     def __init__(
         self,
         member: int,
+        config: BuildingConfig,
         wallets: Wallets,
         store: ReadingsStore,
         building: Building,
@@ -65,7 +66,7 @@ class Agent:
         self._member = member
         self._wallets = wallets
         self._store = store
-        self._building = building
+        self._trading = config.trading
         self._learner = learner
         self._clock = clock
         self._market = market
@@ -77,7 +78,9 @@ class Agent:
         self._ledger: Ledger | None = None
         self._slot_meter: SlotMeter | None = None
         slot = clock.slot_at(clock.now())
-        self._next_bid = slot + 1
+        self._auctions = Auctions(
+            member, config, building, clock, market, hub, lambda bid, slot: self._send_order(bid, slot, slot)
+        )
         self._next_offer = max(first_slot, slot - market.settlement_window_slots)
         self._funded_slot = -1
         self._complaint = ""
@@ -168,26 +171,10 @@ class Agent:
             log.warning("the reading of slot %d was refused: %s", signed.reading.slot, error)
 
     def _bid(self, now: datetime) -> None:
-        """Send one order for the next slot, a little before its gate closes; who comes later takes the next one."""
-        slot = max(self._next_bid, self._clock.slot_at(now) + 1)
-        closure = self._clock.slot_start(slot) - timedelta(seconds=self._market.gate_closure_seconds)
-        if now < closure - timedelta(seconds=BID_MARGIN_WALL_S * self._clock.speed):
-            return
-        bid = self._decide(slot) if now < closure else None
-        if bid is not None:
-            self._send_order(bid, slot, slot)
-        self._next_bid = slot + 1
-
-    def _decide(self, slot: int) -> Bid | None:
-        forecast = self._forecast
-        assert forecast is not None
+        """Take part in the auction of the next slot; who comes late takes the one after it."""
+        assert self._forecast is not None
         assert self._ledger is not None
-        step = slot - forecast.slot
-        hours = self._clock.slot_minutes / 60
-        net_flow_kw = forecast.net_flow_kw_p50[step]
-        grid_kw = self._building.planned_battery_kw(net_flow_kw, hours) - net_flow_kw
-        tariff = self._ledger.tariff(slot)
-        return bid_for(grid_kw, forecast.deficit_probability[step], hours, tariff.feed_in_price, tariff.retail_price)
+        self._auctions.step(now, self._forecast, self._store.last(), self._ledger)
 
     def _send_order(self, bid: Bid, slot: int, expiry_slot: int) -> None:
         assert self._ledger is not None
@@ -215,8 +202,9 @@ class Agent:
             if state == "open" and self._clock.slot_at(now) <= slot + self._market.settlement_window_slots:
                 return
             left_wh = self._ledger.position_wh(self._member, slot) if state == "settled" else 0
-            if left_wh >= MIN_OFFER_WH:
-                tariff = self._ledger.tariff(slot)
-                price = offer_price(tariff.feed_in_price, tariff.retail_price)
+            if left_wh >= MIN_OFFER_WH and not self._trading.paused:
+                tariff, fee = self._ledger.tariff(slot), self._ledger.deployment.grid_fee
+                least = to_base_units(self._trading.min_sell_price_per_kwh)
+                price = max(least, offer_price(tariff.feed_in_price, tariff.retail_price, fee))
                 self._send_order(Bid(Side.SELL, left_wh, price), slot, slot + self._market.settlement_window_slots)
             self._next_offer += 1

@@ -7,15 +7,17 @@ tariffs say.
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
+from datetime import datetime
+
+from simulation.clock import MINUTE_H, SimClock
 
 
 @dataclass(frozen=True)
 class ControlRule:
     """How to answer to the net flow until the next plan."""
 
-    contracted_kw: float
-    """Power that was bought (> 0) or sold (< 0) for the slot [kW]"""
     stored_value: float
     """What a stored kWh saves later [currency/kWh]"""
     one_way_efficiency: float
@@ -25,9 +27,12 @@ class ControlRule:
     retail: float
     """What it takes [currency/kWh]"""
 
-    def set_point_kw(self, net_flow_kw: float) -> float:
-        """Wanted battery power, > 0 charges; may be infinite, the battery's limits apply [kW]"""
-        short_kw = -net_flow_kw - self.contracted_kw
+    def set_point_kw(self, net_flow_kw: float, contracted_kw: float) -> float:
+        """Wanted battery power, > 0 charges, when so much was bought (> 0) or sold [kW]
+
+        It may be infinite; the battery's limits apply.
+        """
+        short_kw = -net_flow_kw - contracted_kw
         worth_in, worth_out = self.stored_value * self.one_way_efficiency, self.stored_value / self.one_way_efficiency
         if worth_in > self.retail:
             return math.inf
@@ -38,6 +43,48 @@ class ControlRule:
         return -short_kw if worth_in >= self.feed_in else 0.0
 
 
-def self_consumption(net_flow_kw: float) -> float:
-    """The rule without plan and market: store every surplus, meet every deficit [kW]"""
-    return net_flow_kw
+@dataclass
+class _Slot:
+    rule: ControlRule
+    contracted_kwh: float = 0.0
+    imported_kwh: float = 0.0
+    """Net, of the minutes that are over."""
+
+
+class SlotControl:
+    """The rules of the coming slots, for the thread that moves the battery. Without one: self-consumption."""
+
+    def __init__(self, clock: SimClock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._slots: dict[int, _Slot] = {}
+
+    def plan(self, slot: int, rule: ControlRule) -> None:
+        """Act by `rule` in `slot`; older slots are forgotten."""
+        with self._lock:
+            known = {number: one for number, one in self._slots.items() if number >= slot - 1}
+            self._slots = known | {slot: _Slot(rule)}
+
+    def contract(self, slot: int, energy_kwh: float) -> None:
+        """So much was bought (> 0) or sold for `slot` [kWh]"""
+        with self._lock:
+            if slot in self._slots:
+                self._slots[slot].contracted_kwh = energy_kwh
+
+    def set_point_kw(self, moment: datetime, net_flow_kw: float) -> float:
+        """Wanted battery power in the minute from `moment` on: what is left of the slot makes up for its past."""
+        number = self._clock.slot_at(moment)
+        with self._lock:
+            slot = self._slots.get(number)
+            if slot is None:
+                return net_flow_kw
+            left_h = (self._clock.slot_start(number + 1) - moment).total_seconds() / 3600
+            contracted_kw = (slot.contracted_kwh - slot.imported_kwh) / max(left_h, MINUTE_H)
+            return slot.rule.set_point_kw(net_flow_kw, contracted_kw)
+
+    def delivered(self, moment: datetime, grid_kw: float) -> None:
+        """What was really exchanged with the grid in that minute, > 0 imports [kW]"""
+        with self._lock:
+            slot = self._slots.get(self._clock.slot_at(moment))
+            if slot is not None:
+                slot.imported_kwh += grid_kw * MINUTE_H

@@ -155,9 +155,10 @@ def allowed(bid: Bid | None, limits: OwnerLimits) -> Bid | None:
     return Bid(bid.side, bid.energy_wh, min(bid.limit_price, limits.max_buy_price))
 
 
-def offer_price(feed_in: int, retail: int) -> int:
-    """What a building asks for energy that it delivered without a buyer: the middle of the tariffs [base units/kWh]"""
-    return (feed_in + retail) // 2
+def offer_price(feed_in: int, retail: int, grid_fee: int = 0) -> int:
+    """What a building asks for energy that it delivered without a buyer [base units/kWh]: the middle of what the grid
+    fee, which the buyer pays on top, leaves between the tariffs."""
+    return (feed_in + retail - grid_fee) // 2
 
 
 def _bid(side: Side, power_kw: float, need: Need, worth: float) -> Bid | None:

@@ -107,6 +107,7 @@ def _run_threads(
     learner = Learner(parts.config.id, parts.folder, store.frame, clock.slot_minutes)
     agent = Agent(
         parts.number,
+        parts.config,
         wallets,
         store,
         building,

@@ -10,22 +10,11 @@ from building_clients.battery_control import ControlRule
 from building_clients.bidding import Bid, Need, OwnerLimits, Strategy, allowed
 from building_clients.planning import BatteryPlan, Planner, Prices
 from building_clients.price_outlook import PriceOutlook
+from building_clients.tariffs import Tariffs
 from simulation.battery import BatteryLimits
 
 SPREAD_SHARE = 0.02
 """How much worse than expected a plan takes local prices to be, of the room between the tariffs [1]"""
-
-
-@dataclass(frozen=True)
-class Tariffs:
-    """What the utility and the grid ask for; arrays of shape (steps,)."""
-
-    feed_in: np.ndarray
-    """[currency/kWh]"""
-    retail: np.ndarray
-    """[currency/kWh]"""
-    grid_fee: float = 0.0
-    """Paid by the buyer of local energy [currency/kWh]"""
 
 
 @dataclass(frozen=True)
@@ -67,11 +56,11 @@ class Trader:
         need = self._need(net_flow_kw[0], plan, float(local[0]), tariffs)
         return Decision(plan, allowed(self._strategy(need), self._owner))
 
-    def rule(self, plan: BatteryPlan, contracted_kw: float, tariffs: Tariffs) -> ControlRule:
-        """How the battery acts on what comes, after so much was bought (> 0) or sold [kW]"""
+    def rule(self, plan: BatteryPlan, tariffs: Tariffs) -> ControlRule:
+        """How the battery acts on what comes in the slot."""
         efficiency = self._battery.round_trip_efficiency**0.5 if self._battery else 1.0
         feed_in, retail = float(tariffs.feed_in[0]), float(tariffs.retail[0])
-        return ControlRule(contracted_kw, plan.stored_value, efficiency, feed_in, retail)
+        return ControlRule(plan.stored_value, efficiency, feed_in, retail)
 
     def _prices(self, local: np.ndarray, tariffs: Tariffs) -> Prices:
         if self._strategy is None or self._owner.paused:

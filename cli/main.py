@@ -169,6 +169,23 @@ def bench(
 
 
 @app.command()
+def clear(
+    file: Annotated[Path, typer.Argument(help="JSON file with bids and offers.")],
+    mechanism: Annotated[
+        str, typer.Option(help="uniform, pay_as_bid, mid_price, mid_market_rate or supply_demand_ratio.")
+    ] = "uniform",
+    table: Annotated[bool, typer.Option("--table", help="Print a table for people instead of JSON.")] = False,
+    json_file: Annotated[
+        str | None, typer.Option("--json", help="Write the JSON to this file (- for the screen).")
+    ] = None,
+) -> None:
+    """Clear the order book of a file, as a what-if; prints JSON."""
+    from cli.clear import clear as run
+
+    run(file, mechanism, table, json_file)
+
+
+@app.command()
 def simulate(
     days: Annotated[int, typer.Option(min=1, max=36500, help="How long.")] = 7,
     plot: Annotated[Path | None, typer.Option(help="Draw one building (.png, .svg, .pdf).")] = None,

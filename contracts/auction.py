@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
+from contracts.balances import Tariff
 from contracts.clearing import Clearing, Fill
 from contracts.fees import MAX_GAS
-from contracts.orders import SignedOrder
+from contracts.orders import Side, SignedOrder
 from contracts.settlement import settlement_gas
 from contracts.typed_data import is_of_plain_key
 from simulation.settings import Settings
@@ -25,6 +27,20 @@ class Auction(Settings):
     """(index of sell, index of buy, Wh)"""
     orders: int
     """Orders in the book."""
+    supply_wh: int
+    """Energy of all sell orders in the book, filled or not [Wh]"""
+    demand_wh: int
+    """Energy of all buy orders in the book, filled or not [Wh]"""
+    tariff: Tariff
+    """What the utility charges and pays in the slot."""
+
+    def bought_wh(self) -> dict[int, int]:
+        """What each member that trades gets (> 0) or gives, by its number [Wh]"""
+        bought: Counter[int] = Counter()
+        for sell, buy, energy_wh in self.fills:
+            bought[self.sells[sell].order.member] -= energy_wh
+            bought[self.buys[buy].order.member] += energy_wh
+        return dict(bought)
 
     def report(self) -> dict[str, object]:
         """What the hub shows of it."""
@@ -33,13 +49,20 @@ class Auction(Settings):
             "price": self.clearing.price,
             "volume_wh": self.clearing.volume_wh,
             "orders": self.orders,
+            "supply_wh": self.supply_wh,
+            "demand_wh": self.demand_wh,
             "fills": len(self.clearing.fills),
+            "bought_wh": self.bought_wh(),
+            "retail_price": self.tariff.retail_price,
+            "feed_in_price": self.tariff.feed_in_price,
         }
 
 
-def make_auction(clearing: Clearing, book: Mapping[str, SignedOrder]) -> Auction:
+def make_auction(clearing: Clearing, book: Mapping[str, SignedOrder], tariff: Tariff) -> Auction:
     """Join a clearing with its orders, by their hashes. A slot settles in one transaction: fills beyond what fits are
     left to the utility, the smallest first."""
+    if clearing.fills and clearing.price is None:
+        raise ValueError(f"slot {clearing.slot}: pairs have different prices, and the contract settles at one")
     fills = _fitting(clearing.fills, book)
     sells = list(dict.fromkeys(fill.sell for fill in fills))
     buys = list(dict.fromkeys(fill.buy for fill in fills))
@@ -50,7 +73,14 @@ def make_auction(clearing: Clearing, book: Mapping[str, SignedOrder]) -> Auction
         buys=tuple(book[key] for key in buys),
         fills=tuple((sell_at[fill.sell], buy_at[fill.buy], fill.energy_wh) for fill in fills),
         orders=len(book),
+        supply_wh=_energy_wh(book, Side.SELL),
+        demand_wh=_energy_wh(book, Side.BUY),
+        tariff=tariff,
     )
+
+
+def _energy_wh(book: Mapping[str, SignedOrder], side: Side) -> int:
+    return sum(signed.order.energy_wh for signed in book.values() if signed.order.side is side)
 
 
 def _places(hashes: list[str]) -> dict[str, int]:

@@ -1,27 +1,36 @@
-"""Clearing: a uniform-price double auction of one slot, in integers, pure and deterministic.
+"""Clearing: the double auction of one slot, in integers, pure and deterministic.
 
-Volume: bids sorted from the highest price, offers from the lowest, are matched until they no longer cross; that is the
-welfare-maximal allocation. Price: the midpoint of the interval in which the marginal orders agree, as GridLAB-D's
-auction does (its market module, "marginal midpoint"), rounded down. Ties: by price, then by order hash.
+Own orders that cross are cancelled (`self_trade.py`), a mechanism pairs what is left (`mechanisms/`), and the utility
+stands behind the rest. Ties: by price, then by id. Nothing depends on the order of the input.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from contracts.orders import Order, Side
+import numpy as np
+
+from contracts.matching import NO_TERMS, Match, Terms
+from contracts.mechanisms.mid_market_rate import mid_market_rate
+from contracts.mechanisms.mid_price import mid_price
+from contracts.mechanisms.pay_as_bid import pay_as_bid
+from contracts.mechanisms.supply_demand_ratio import supply_demand_ratio
+from contracts.mechanisms.uniform import uniform
+from contracts.order_book import Book, BookEntry, BookError, Column, book_of
+from contracts.self_trade import OwnUse, without_self_trade
 from simulation.settings import Settings
 
+MECHANISMS: Mapping[str, Callable[[Book, Terms], Match]] = {
+    "uniform": uniform,
+    "pay_as_bid": pay_as_bid,
+    "mid_price": mid_price,
+    "mid_market_rate": mid_market_rate,
+    "supply_demand_ratio": supply_demand_ratio,
+}
 
-class BookEntry(Settings):
-    """An order in the book of a slot."""
-
-    order_hash: str
-    """Identity of the order; the last rule for ties."""
-    order: Order
-    """The order."""
+Trade = tuple[str, str, int, int]
+"""Id of the bid, id of the offer, energy, and the price, which the seller receives; the grid fee comes on top."""
 
 
 class Fill(Settings):
@@ -33,6 +42,8 @@ class Fill(Settings):
     """Hash of the buy order."""
     energy_wh: int
     """[Wh]"""
+    price: int | None = None
+    """Price of this pair; None where the clearing has one price for all [base units/kWh]"""
 
 
 class Clearing(Settings):
@@ -41,7 +52,7 @@ class Clearing(Settings):
     slot: int
     """The slot."""
     price: int | None
-    """The one price of all fills; None when nothing was traded [base units/kWh]"""
+    """The one price of all fills; None without trade, and when pairs have different prices [base units/kWh]"""
     price_low: int | None
     """Lowest price on which the marginal orders agree [base units/kWh]"""
     price_high: int | None
@@ -52,79 +63,65 @@ class Clearing(Settings):
     """Who gives how much to whom."""
 
 
-class _Lot(NamedTuple):
-    price: int
-    order_hash: str
-    energy_wh: int
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A cleared book, as columns."""
+
+    book: Book
+    """All orders."""
+    match: Match
+    """Who trades with whom."""
+    own_use: list[OwnUse]
+    """What actors have for themselves."""
+    left: Column
+    """Energy of each order that neither trades nor is for its own actor: the utility's [energy unit]"""
+    grid_fee: int
+    """Paid by the buyer on top of the price [price unit]"""
+
+    @property
+    def volume(self) -> int:
+        """Energy traded [energy unit]"""
+        return int(self.match.energies.sum())
+
+    @property
+    def welfare(self) -> int:
+        """What buyers and sellers gain together: bid less offer less grid fee, times energy [price x energy unit]"""
+        prices, match = self.book.prices, self.match
+        gains = prices[match.buys] - self.grid_fee - prices[match.sells]
+        return sum(gain * energy for gain, energy in zip(gains.tolist(), match.energies.tolist(), strict=True))
+
+    def trades(self) -> list[Trade]:
+        """Every pair, from the keenest on."""
+        ids, match = self.book.ids, self.match
+        columns = (ids[match.buys], ids[match.sells], match.energies, match.prices)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def clear(slot: int, book: Sequence[BookEntry]) -> Clearing:
-    """Clear the orders of `slot`. Orders of other slots are an error; one member's two sides are netted out first."""
-    for entry in book:
-        if entry.order.slot != slot:
-            raise ValueError(f"order {entry.order_hash} is for slot {entry.order.slot}, the auction is of slot {slot}")
-    one_sided = _without_self_trade(book)
-    sells = sorted(_lots(one_sided, Side.SELL), key=lambda lot: (lot.price, lot.order_hash))
-    buys = sorted(_lots(one_sided, Side.BUY), key=lambda lot: (-lot.price, lot.order_hash))
-    fills, sold, bought = _match(sells, buys)
-    if not fills:
-        return Clearing(slot=slot, price=None, price_low=None, price_high=None, volume_wh=0, fills=())
-    low, high = _price_interval(sells, buys, sold, bought)
+def clear_book(book: Book, mechanism: str = "uniform", terms: Terms = NO_TERMS) -> Outcome:
+    """Clear a book. Raises BookError for an unknown mechanism, and when one lacks what it needs."""
+    if mechanism not in MECHANISMS:
+        raise BookError(f"no mechanism {mechanism!r}; there are: {', '.join(MECHANISMS)}")
+    left, own_use = without_self_trade(book, terms.grid_fee)
+    match = MECHANISMS[mechanism](left, terms)
+    energies = left.energies.copy()
+    np.subtract.at(energies, match.sells, match.energies)
+    np.subtract.at(energies, match.buys, match.energies)
+    return Outcome(book, match, own_use, energies, terms.grid_fee)
+
+
+def clear(slot: int, entries: Sequence[BookEntry], mechanism: str = "uniform", terms: Terms = NO_TERMS) -> Clearing:
+    """Clear the orders of `slot`. Orders of other slots are an error."""
+    outcome = clear_book(book_of(slot, entries), mechanism, terms)
+    match, price = outcome.match, outcome.match.price
+    low, high = match.interval or (None, None)
     return Clearing(
         slot=slot,
-        price=(low + high) // 2,
+        price=price,
         price_low=low,
         price_high=high,
-        volume_wh=sum(fill.energy_wh for fill in fills),
-        fills=tuple(fills),
+        volume_wh=outcome.volume,
+        fills=tuple(
+            Fill(sell=offer, buy=bid, energy_wh=energy_wh, price=own if price is None else None)
+            for bid, offer, energy_wh, own in outcome.trades()
+        ),
     )
-
-
-def _without_self_trade(book: Sequence[BookEntry]) -> list[BookEntry]:
-    """A member on both sides keeps only its side with more energy (selling on a tie): it cannot trade with itself."""
-    wanted: dict[int, int] = defaultdict(int)
-    for entry in book:
-        sign = 1 if entry.order.side is Side.SELL else -1
-        wanted[entry.order.member] += sign * entry.order.energy_wh
-    return [e for e in book if (e.order.side is Side.SELL) == (wanted[e.order.member] >= 0)]
-
-
-def _lots(book: Sequence[BookEntry], side: Side) -> list[_Lot]:
-    return [
-        _Lot(entry.order.limit_price, entry.order_hash, entry.order.energy_wh)
-        for entry in book
-        if entry.order.side is side
-    ]
-
-
-def _match(sells: Sequence[_Lot], buys: Sequence[_Lot]) -> tuple[list[Fill], int, int]:
-    """Sweep both sorted sides; returns the fills and the index of the last sell and buy that took part."""
-    fills: list[Fill] = []
-    sell = buy = 0
-    left_sell = left_buy = 0
-    last = (-1, -1)
-    while sell < len(sells) and buy < len(buys) and sells[sell].price <= buys[buy].price:
-        left_sell = left_sell or sells[sell].energy_wh
-        left_buy = left_buy or buys[buy].energy_wh
-        energy_wh = min(left_sell, left_buy)
-        fills.append(Fill(sell=sells[sell].order_hash, buy=buys[buy].order_hash, energy_wh=energy_wh))
-        last = (sell, buy)
-        left_sell -= energy_wh
-        left_buy -= energy_wh
-        sell += left_sell == 0
-        buy += left_buy == 0
-    return fills, *last
-
-
-def _price_interval(sells: Sequence[_Lot], buys: Sequence[_Lot], sold: int, bought: int) -> tuple[int, int]:
-    """Prices at which exactly this volume is wanted by both sides: below the marginal buyer and the first seller left
-    out, above the marginal seller and the first buyer left out. A partly filled order sets the price by itself."""
-    volume_sold = sum(lot.energy_wh for lot in sells[: sold + 1])
-    volume_bought = sum(lot.energy_wh for lot in buys[: bought + 1])
-    if volume_sold > volume_bought:
-        return sells[sold].price, sells[sold].price
-    if volume_bought > volume_sold:
-        return buys[bought].price, buys[bought].price
-    low = max([sells[sold].price, *(lot.price for lot in buys[bought + 1 : bought + 2])])
-    high = min([buys[bought].price, *(lot.price for lot in sells[sold + 1 : sold + 2])])
-    return low, high

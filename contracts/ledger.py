@@ -155,6 +155,11 @@ class Ledger:
         retail, feed_in = self._read(self._call.tariffAt(slot))
         return Tariff(retail_price=retail, feed_in_price=feed_in)
 
+    def tariffs(self, slot: int, count: int) -> list[Tariff]:
+        """The same of `slot` and those after it, in one question to the node."""
+        answers = self.views([("tariffAt", (number,)) for number in range(slot, slot + count)])
+        return [Tariff(retail_price=retail, feed_in_price=feed_in) for retail, feed_in in answers]
+
     def post_tariffs(self, from_slot: int, tariffs: Sequence[Tariff]) -> None:
         """Post the tariffs of `from_slot` and those after it, at least two slots ahead (tariff role only)."""
         words = [packed_tariff(tariff.retail_price, tariff.feed_in_price) for tariff in tariffs]

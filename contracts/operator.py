@@ -17,14 +17,16 @@ from eth_account.signers.local import LocalAccount
 from pydantic import ValidationError
 
 from contracts.auction import Auction, make_auction
-from contracts.clearing import BookEntry, clear
+from contracts.clearing import clear
 from contracts.deployment import Deployment, deploy
 from contracts.events import EnergyTransfer, MarketEvent
 from contracts.hub_client import HubClient, HubError, HubRejected
 from contracts.keys import load_or_create_key
 from contracts.ledger import Ledger
+from contracts.matching import Terms
 from contracts.member import FIRST_GUEST, Member
 from contracts.metering import SignedMeterReading
+from contracts.order_book import BookEntry
 from contracts.orders import SignedOrder
 from contracts.sender import LedgerError
 from contracts.settings import ChainConfig, MarketConfig
@@ -198,8 +200,11 @@ class Operator:
     def _clear(self, slot: int) -> None:
         entries = [entry for entry in self._hub.get("/api/orders", slot=slot) if entry["status"] == "open"]
         book = {e["order_hash"]: SignedOrder(order=e["order"], signature=e["signature"]) for e in entries}
-        clearing = clear(slot, [BookEntry(order_hash=key, order=signed.order) for key, signed in book.items()])
-        auction = make_auction(clearing, book)
+        listed = [BookEntry(order_hash=key, order=signed.order) for key, signed in book.items()]
+        tariff = self._ledger.tariff(slot)
+        terms = Terms(self._ledger.deployment.grid_fee, tariff)
+        auction = make_auction(clear(slot, listed, self._market.mechanism, terms), book, tariff)
+        clearing = auction.clearing
         write_atomically(self._path(slot), auction.model_dump_json().encode())
         self._report_slot(auction, "cleared", clearing.volume_wh, len(clearing.fills))
         log.info("slot %d: %d orders, %d Wh cleared", slot, len(book), clearing.volume_wh)

@@ -8,6 +8,11 @@ from pydantic import Field, model_validator
 
 from simulation.settings import Settings
 
+ONE_PRICE = ("uniform", "mid_market_rate", "supply_demand_ratio")
+"""Mechanisms that a live market may use."""
+PRICE_PER_PAIR = ("pay_as_bid", "mid_price")
+"""Mechanisms for the what-if alone (`./microgrid clear`)."""
+
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(:\d+)?(/.*)?$")]
 
 
@@ -51,7 +56,9 @@ class MarketConfig(Settings):
     feed_in_per_kwh: float = Field(default=0.08, ge=0, le=100)
     """What the utility pays for energy [currency/kWh]"""
     grid_fee_per_kwh: float = Field(default=0.0, ge=0, le=100)
-    """Paid by the buyer of local energy [currency/kWh]; only 0 is supported so far."""
+    """Paid by the buyer of local energy to the utility, on top of the price [currency/kWh]"""
+    mechanism: str = "uniform"
+    """How an auction finds its price: uniform, mid_market_rate or supply_demand_ratio."""
     price_cap_per_kwh: float = Field(default=1.0, gt=0, le=100)
     """The contract lets the utility never charge more, and keeps back so much escrow per missing kWh [currency/kWh]"""
     settlement_window_slots: int = Field(default=4, ge=1, le=96)
@@ -81,6 +88,21 @@ class MarketConfig(Settings):
                 f"retail_per_kwh = {self.retail_per_kwh} is above price_cap_per_kwh = {self.price_cap_per_kwh}; "
                 "raise the cap: the contract lets the utility never charge more"
             )
-        if self.grid_fee_per_kwh:
-            raise ValueError(f"grid_fee_per_kwh = {self.grid_fee_per_kwh} cannot be settled yet; set it to 0")
+        if self.feed_in_per_kwh + self.grid_fee_per_kwh >= self.retail_per_kwh:
+            raise ValueError(
+                f"grid_fee_per_kwh = {self.grid_fee_per_kwh} leaves neighbours nothing to gain: together with "
+                f"feed_in_per_kwh it must stay below retail_per_kwh = {self.retail_per_kwh}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _mechanism_can_be_settled(self) -> MarketConfig:
+        if self.mechanism in PRICE_PER_PAIR:
+            raise ValueError(
+                f"mechanism = {self.mechanism!r} gives each pair a price of its own, and the contract settles a slot "
+                f"at one price; choose one of {', '.join(ONE_PRICE)} (./microgrid clear FILE --mechanism "
+                f"{self.mechanism} shows what it would come to)"
+            )
+        if self.mechanism not in ONE_PRICE:
+            raise ValueError(f"mechanism = {self.mechanism!r} is unknown; choose one of {', '.join(ONE_PRICE)}")
         return self

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from building_clients.forecast import Forecast
 from contracts.events import EnergyTransfer
+from contracts.units import from_base_units
 from dashboard.hub.records import BuildingState, SiteInfo, TradeEntry
 from simulation.clock import slot_start
 from simulation.reading import Reading
@@ -137,9 +138,12 @@ def today(trades: Iterable[TradeEntry], now: datetime, site: SiteInfo) -> list[T
 def saved(trades: Iterable[EnergyTransfer], site: SiteInfo) -> float:
     """What neighbours gained together by not going through the utility [currency].
 
-    The buyer saves retail - price, the seller gains price - feed-in: together retail - feed-in, at any price.
+    The buyer saves retail - price, the seller gains price - feed-in: together retail - feed-in, at any price, less the
+    grid fee, which is in the buyer's cost and not in the seller's proceeds.
     """
-    return sum(trade.energy_wh for trade in trades) / WH_PER_KWH * (site.retail_per_kwh - site.feed_in_per_kwh)
+    found = list(trades)
+    gap = sum(trade.energy_wh for trade in found) / WH_PER_KWH * (site.retail_per_kwh - site.feed_in_per_kwh)
+    return gap - from_base_units(sum(trade.cost - trade.proceeds for trade in found))
 
 
 def flows(trades: Iterable[TradeEntry]) -> list[Flow]:

@@ -9,13 +9,23 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from simulation.battery import battery_of
+from simulation.battery import BatteryLimits, battery_of
 from simulation.clock import MINUTE, MINUTE_H
 from simulation.reading import Reading
 from simulation.settings import BuildingConfig
 from simulation.simulator import BuildingSource, Flows
 
 KW_DECIMALS, SOC_DECIMALS = 4, 5
+
+
+class Control(Protocol):
+    """Decides what a battery does in each minute."""
+
+    def set_point_kw(self, moment: datetime, net_flow_kw: float) -> float:
+        """Wanted power in the minute that starts at `moment`, > 0 charges; the battery's limits apply [kW]"""
+
+    def delivered(self, moment: datetime, grid_kw: float) -> None:
+        """What was exchanged with the grid in that minute, > 0 imports [kW]"""
 
 
 class Building(Protocol):
@@ -30,8 +40,12 @@ class Building(Protocol):
     def step(self, moment: datetime, seq: int) -> Reading | None:
         """The reading of the minute that starts at `moment`; None when nothing is known of it."""
 
-    def planned_battery_kw(self, net_flow_kw: float, hours: float) -> float:
-        """Mean battery power if the net flow were constant for `hours` from now; > 0 charges; changes nothing [kW]"""
+    @property
+    def battery(self) -> BatteryLimits | None:
+        """What its battery can do; None without one."""
+
+    def follow(self, control: Control) -> bool:
+        """Let `control` decide what the battery does; False where it decides for itself."""
 
     def close(self) -> None:
         """Let go of whatever it holds."""
@@ -40,12 +54,11 @@ class Building(Protocol):
 class BuildingSimulation:
     """Turns a source into readings, minute by minute or a month at once; goes on where `last` left the battery.
 
-    The battery follows `set_point_kw`, and keeps as much solar energy in the house as it can while that is None.
+    Its battery keeps as much solar energy in the house as it can, until a control is to be followed.
     """
 
     def __init__(self, config: BuildingConfig, source: BuildingSource, last: Reading | None = None) -> None:
-        self.set_point_kw: float | None = None
-        """What the planner wants of the battery, > 0 charges [kW]"""
+        self._control: Control | None = None
         self._id = config.id
         self._source = source
         soc = config.battery_initial_soc if last is None or last.soc is None else last.soc
@@ -58,7 +71,11 @@ class BuildingSimulation:
         if load_kw != load_kw:
             return None
         net_flow_kw = rounded_kw(pv_kw - load_kw)
-        battery_kw, soc = self._advance(net_flow_kw if self.set_point_kw is None else self.set_point_kw)
+        control = self._control
+        wanted_kw = net_flow_kw if control is None else control.set_point_kw(moment, net_flow_kw)
+        battery_kw, soc = self._advance(wanted_kw)
+        if control is not None:
+            control.delivered(moment, battery_kw - net_flow_kw)
         return reading_of(self._id, seq, moment, (load_kw, pv_kw, battery_kw), soc, self._source.quality)
 
     def known_until(self, now: datetime) -> datetime:
@@ -81,9 +98,15 @@ class BuildingSimulation:
         """The whole `history` at once."""
         return pd.concat(self.history(until, days), ignore_index=True)
 
-    def planned_battery_kw(self, net_flow_kw: float, hours: float) -> float:
-        """Mean battery power if the net flow were constant for `hours` from now; > 0 charges; changes nothing [kW]"""
-        return self._battery.possible_kw(net_flow_kw, hours) if self._battery else 0.0
+    @property
+    def battery(self) -> BatteryLimits | None:
+        """What its battery can do; None without one."""
+        return self._battery.limits if self._battery else None
+
+    def follow(self, control: Control) -> bool:
+        """Let `control` decide what the battery does from the next minute on."""
+        self._control = control
+        return True
 
     def close(self) -> None:
         """Nothing is held."""

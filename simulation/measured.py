@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from simulation.battery import battery_of
-from simulation.building import SOC_DECIMALS, reading_of, rounded_kw
+from simulation.battery import BatteryLimits, battery_of
+from simulation.building import SOC_DECIMALS, Control, reading_of, rounded_kw
 from simulation.clock import MINUTE, SimClock
 from simulation.minute_book import MinuteBook
 from simulation.mqtt_meter import MqttMeter
@@ -68,9 +68,14 @@ class MeasuredBuilding:
         rounded = rounded_kw(load_kw), rounded_kw(pv_kw), rounded_kw(powers[2])
         return reading_of(self._config.id, seq, moment, rounded, soc, quality)
 
-    def planned_battery_kw(self, net_flow_kw: float, hours: float) -> float:
-        """What a battery that keeps solar energy in the house would do; the building controls its own [kW]"""
-        return self._battery.possible_kw(net_flow_kw, hours) if self._battery else 0.0
+    @property
+    def battery(self) -> BatteryLimits | None:
+        """What its battery can do; None without one."""
+        return self._battery.limits if self._battery else None
+
+    def follow(self, control: Control) -> bool:
+        """The building controls its own battery; it is taken to keep solar energy in the house."""
+        return False
 
     def _powers(self, means: Mapping[Quantity, float]) -> tuple[float, float, float] | None:
         """Load, solar and battery; the load by the grid's meter if there is one, which is what is billed [kW]"""

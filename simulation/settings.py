@@ -123,6 +123,23 @@ class MeterConfig(Settings):
     """What the connection can carry [kW]; a message with more is left out."""
 
 
+class TradingConfig(Settings):
+    """How a building trades, and what its owner allows."""
+
+    strategy: Literal["newsvendor", "truthful", "zero_intelligence", "linear_ramp"] = "newsvendor"
+    """How bids are made: best quantity for the forecast's uncertainty, or one of the strategies to compare with"""
+    planner: Literal["optimal", "greedy"] = "optimal"
+    """Cheapest battery schedule for the next day, or plain self-consumption"""
+    reserve_soc: float = Field(default=0.0, ge=0, lt=1)
+    """State of charge that plans keep for the owner [1]"""
+    min_sell_price_per_kwh: float = Field(default=0.0, ge=0, le=100)
+    """Never sell to neighbours below this [currency/kWh]"""
+    max_buy_price_per_kwh: float | None = Field(default=None, ge=0, le=100)
+    """Never buy from neighbours above this, grid fee included; the retail price when left out [currency/kWh]"""
+    paused: bool = False
+    """True stops bids and offers; the utility supplies the building"""
+
+
 class BuildingConfig(Settings):
     """One building: what it consumes, generates and stores."""
 
@@ -162,6 +179,8 @@ class BuildingConfig(Settings):
     """State of charge at the very start [1]"""
     connection_kw: float = Field(default=100.0, gt=0, le=10_000)
     """Largest power of the grid connection; the contract counts no more energy in a slot [kW]"""
+    trading: TradingConfig = TradingConfig()
+    """How it trades."""
     meter: MeterConfig | None = None
     """A live meter in place of the simulator."""
     replay: ReplayOfBuilding = ReplayOfBuilding()

@@ -21,6 +21,7 @@ SMALL = {
     "BUILDINGS": 2,
     "ROUNDS": 1,
     "VIRTUAL": (4,),
+    "TURNS": 1,
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from building_clients.calibration import DAYS, Predictor, Raw, quantile_calibration_of, past_ends, raw_forecasts
+from building_clients.calibration import DAYS, Predictor, Raw, past_ends, quantile_calibration_of, raw_forecasts
 from building_clients.windows import WINDOW, Series
 
 CHUNK = 1024

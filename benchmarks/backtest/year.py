@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from building_clients.battery_control import self_consumption
 from building_clients.bidding import Bid, Strategy
 from building_clients.planning import BatteryPlan, GreedyPlanner, NoBattery, OptimalPlanner, Planner
 from building_clients.price_outlook import AuctionResult, PriceOutlook
-from building_clients.trader import Tariffs, Trader
+from building_clients.tariffs import Tariffs
+from building_clients.trader import Trader
 from contracts.balances import Tariff
-from contracts.clearing import BookEntry, Clearing, clear
+from contracts.clearing import Clearing, clear
 from contracts.market_model import MarketModel
+from contracts.matching import Terms
 from contracts.metering import MeterReading
+from contracts.order_book import BookEntry
 from contracts.orders import Order, Side
 from contracts.settlement_rules import MarketRules, ModelOrder, ModelReading, Transfer
 from contracts.units import from_base_units, kwh_to_wh, to_base_units, wh_to_kwh
@@ -55,6 +57,8 @@ class Community:
     """shape (slots,) [currency/kWh]"""
     grid_fee: float = 0.0
     """[currency/kWh]"""
+    mechanism: str = "uniform"
+    """How auctions are cleared; one with one price for all."""
 
     @property
     def slots(self) -> int:
@@ -110,11 +114,6 @@ class _Member:
     @property
     def soc(self) -> float | None:
         return self.battery.soc if self.battery else None
-
-    def deliver(self, net_flow_kw: float, rule: Callable[[float], float], hours: float) -> tuple[float, float]:
-        """(exchange with the grid, battery) [kW]"""
-        battery_kw = self.battery.step(rule(net_flow_kw), hours) if self.battery else 0.0
-        return battery_kw - net_flow_kw, battery_kw
 
     def reading(self, slot: int, grid_wh: int) -> ModelReading:
         """What the meter signs after so much was imported (> 0) or exported."""
@@ -174,7 +173,8 @@ class Year:
     def _one(self, slot: int) -> None:
         tariffs = self._tariffs(slot)
         book = self._bids(slot, tariffs)
-        clearing = clear(FIRST + slot, list(book.values()))
+        terms = Terms(self._market.rules.grid_fee, self._market.tariff(FIRST + slot))
+        clearing = clear(FIRST + slot, list(book.values()), self._community.mechanism, terms)
         self._note(slot, book, clearing)
         self._deliver(slot, tariffs)
         self._market.advance_to(FIRST + slot + 1)
@@ -222,12 +222,12 @@ class Year:
         hours = self._community.hours
         for index, member in enumerate(self._members):
             assert member.plan is not None
-            rule: Callable[[float], float] = self_consumption
+            wanted_kw = net_flow_kw = float(member.site.net_flow_kw[slot])
             if self._arm.plans:
                 contracted_kw = self._traded[slot, index] / hours
-                rule = member.trader.rule(member.plan, contracted_kw, tariffs).set_point_kw
-            net_flow_kw = float(member.site.net_flow_kw[slot])
-            grid_kw, battery_kw = member.deliver(net_flow_kw, rule, hours)
+                wanted_kw = member.trader.rule(member.plan, tariffs).set_point_kw(net_flow_kw, contracted_kw)
+            battery_kw = member.battery.step(wanted_kw, hours) if member.battery else 0.0
+            grid_kw = battery_kw - net_flow_kw
             self._grid[slot, index], self._battery[slot, index] = grid_kw * hours, battery_kw * hours
 
     def _settle(self, slot: int, book: dict[str, BookEntry], clearing: Clearing) -> None:

@@ -177,6 +177,16 @@ class SlotReport(Settings):
     """Orders in the book [1]"""
     fills: int = Field(ge=0)
     """Pairs of seller and buyer [1]"""
+    supply_wh: int = Field(ge=0)
+    """Energy of all sell orders, filled or not [Wh]"""
+    demand_wh: int = Field(ge=0)
+    """Energy of all buy orders, filled or not [Wh]"""
+    bought_wh: dict[int, int]
+    """What the auction gave (> 0) to each member that traded, or took from it, by number [Wh]"""
+    retail_price: int = Field(ge=0)
+    """The utility's price of energy in the slot [base units/kWh]"""
+    feed_in_price: int = Field(ge=0)
+    """What the utility pays in the slot [base units/kWh]"""
     state: SlotState
     """How far the slot is."""
     tx_hash: str | None = None

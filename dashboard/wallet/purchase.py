@@ -38,15 +38,17 @@ def open_chosen(deployment: Deployment) -> None:
 @st.dialog("Buy energy")
 def purchase_dialog(deployment: Deployment, offer: OfferEntry) -> None:
     """How much, what it costs, and what is missing before one can buy."""
-    price = offer.order.limit_price
+    price, fee = offer.order.limit_price, deployment.grid_fee
     unit = f"{deployment.currency}/kWh"
     seller = layout.plain(offer.seller_name)
     st.markdown(f"**{seller}** sells at **{from_base_units(price):.3f} {unit}**, {offer.remaining_wh} Wh left.")
+    if fee:
+        st.markdown(f"The grid fee of {from_base_units(fee):.3f} {unit} comes on top.")
     most = offer.remaining_wh
     energy_wh = int(
         st.number_input("Energy [Wh]", min_value=1, max_value=most, value=min(most, 500), step=min(most, 100))
     )
-    cost = cost_rounded_up(energy_wh, price)
+    cost = cost_rounded_up(energy_wh, price + fee)
     st.metric("You pay", f"{from_base_units(cost):.4f} {deployment.currency}")
     obstacle = _obstacle(deployment, cost)
     if obstacle:

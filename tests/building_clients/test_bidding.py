@@ -21,16 +21,18 @@ def test_side_follows_the_sign_and_energy_the_size(grid_kw: float, probability: 
     assert bid.energy_wh == pytest.approx(abs(grid_kw) * 250, abs=0.5)
 
 
-@given(probabilities, probabilities)
-def test_every_seller_meets_every_buyer_between_the_tariffs(seller: float, buyer: float) -> None:
-    ask = limit_price(Side.SELL, seller, FEED_IN, RETAIL)
-    bid = limit_price(Side.BUY, buyer, FEED_IN, RETAIL)
-    assert FEED_IN <= ask <= offer_price(FEED_IN, RETAIL) <= bid <= RETAIL
+@given(probabilities, probabilities, st.integers(0, RETAIL - FEED_IN))
+def test_every_seller_meets_every_buyer_between_the_tariffs(seller: float, buyer: float, fee: int) -> None:
+    ask = limit_price(Side.SELL, seller, FEED_IN, RETAIL, fee)
+    bid = limit_price(Side.BUY, buyer, FEED_IN, RETAIL, fee)
+    assert FEED_IN <= ask <= offer_price(FEED_IN, RETAIL, fee) <= bid - fee
+    assert bid <= RETAIL
 
 
-def test_a_sure_side_goes_all_the_way() -> None:
-    assert limit_price(Side.BUY, 1.0, FEED_IN, RETAIL) == RETAIL
-    assert limit_price(Side.SELL, 0.0, FEED_IN, RETAIL) == FEED_IN
+@pytest.mark.parametrize("fee", [0, 20_000])
+def test_a_sure_side_goes_all_the_way(fee: int) -> None:
+    assert limit_price(Side.BUY, 1.0, FEED_IN, RETAIL, fee) == RETAIL
+    assert limit_price(Side.SELL, 0.0, FEED_IN, RETAIL, fee) == FEED_IN
 
 
 def test_a_probability_out_of_range_is_refused() -> None:

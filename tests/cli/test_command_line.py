@@ -41,6 +41,7 @@ def test_help_names_every_command() -> None:
         "train",
         "models",
         "bench",
+        "clear",
         "config",
         "chain",
         "building",

@@ -56,8 +56,8 @@ class PairedMarket:
         self.operator, self.stranger = Account.create(), Account.create()
         self.owners: dict[int, LocalAccount] = {number: Account.create() for number in NUMBERS[:-1]}
         self.meters: dict[int, LocalAccount] = {number: Account.create() for number in NUMBERS[1:-1]}
-        market = MarketConfig(settlement_window_slots=WINDOW, utility_wallet=self.owners[UTILITY].address)
-        market = market.model_copy(update={"grid_fee_per_kwh": 0.02})  # more than the settings allow so far
+        wallet = self.owners[UTILITY].address
+        market = MarketConfig(settlement_window_slots=WINDOW, utility_wallet=wallet, grid_fee_per_kwh=0.02)
         deployment = deploy(ChainConfig(rpc_url=rpc_url), market, 15, FIRST_SLOT, self.operator)
         self.ledger = Ledger(deployment, self.operator)
         self._views: dict[int, Ledger] = {}

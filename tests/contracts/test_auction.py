@@ -54,6 +54,13 @@ def test_of_too_much_the_largest_fills_are_settled(signature: str, room: int) ->
     wallets = 0 if signature == PLAIN else 2 * room
     assert settlement.settlement_gas(2 * room, room, wallets) <= MAX_GAS
     assert auction.report()["fills"] == 500
+    assert auction.report()["supply_wh"] == auction.report()["demand_wh"] == 500  # 1 Wh in each order
+
+
+def test_pairs_with_prices_of_their_own_cannot_be_settled() -> None:
+    clearing, book = of_pairs([3, 4])
+    with pytest.raises(ValueError, match="the contract settles at one"):
+        make_auction(clearing.model_copy(update={"price": None}), book)
 
 
 def test_the_figures_are_those_that_are_measured() -> None:

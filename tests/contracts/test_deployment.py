@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from eth_account import Account
 
@@ -42,6 +44,22 @@ def test_the_contract_has_the_markets_rules(chain: str) -> None:
     assert (read.settlementWindow().call(), read.slotSeconds().call(), read.auditBatches().call()) == (7, 900, True)
     tariff = ledger.tariff(FIRST_SLOT)
     assert (tariff.retail_price, tariff.feed_in_price) == (400_000, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"grid_fee_per_kwh": 0.22}, r"grid_fee_per_kwh = 0\.22 leaves neighbours nothing to gain"),
+        (
+            {"mechanism": "pay_as_bid"},
+            "gives each pair a price of its own, and the contract settles a slot at one",
+        ),
+        ({"mechanism": "lottery"}, "'lottery' is unknown; choose one of uniform, mid_market_rate"),
+    ],
+)
+def test_rules_that_cannot_be_settled_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        MarketConfig(**settings)
 
 
 def test_a_retail_tariff_above_the_cap_is_refused() -> None:

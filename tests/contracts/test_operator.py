@@ -10,6 +10,7 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from contracts.audit import audit
 from contracts.deployment import deploy
 from contracts.hub_client import HubClient
 from contracts.keys import load_or_create_key
@@ -28,8 +29,9 @@ CONNECTIONS_KW = {1: 30.0, 2: 30.0}
 class Story:
     """A hub at real speed whose clock the test moves by hand, an operator, and two buildings."""
 
-    def __init__(self, chain: str, folder: Path) -> None:
+    def __init__(self, chain: str, folder: Path, market: MarketConfig = MARKET) -> None:
         self.chain = ChainConfig(rpc_url=chain)
+        self.market = market
         self.folder = folder
         self.server = HubServer(folder / "hub").start()
         self.hub = HubClient(self.server.url)
@@ -45,16 +47,16 @@ class Story:
         """As after a restart: everything comes from the folder, the hub and the chain."""
         key = load_or_create_key(self.folder / "operator" / "operator.key")
         self.open_market(key)
-        deployment = ensure_market(self.hub, self.chain, MARKET, self.clock, self.folder / "operator", key)
+        deployment = ensure_market(self.hub, self.chain, self.market, self.clock, self.folder / "operator", key)
         self.ledger = Ledger(deployment, key)
-        return Operator(self.hub, self.ledger, self.clock, MARKET, CONNECTIONS_KW, self.folder / "operator")
+        return Operator(self.hub, self.ledger, self.clock, self.market, CONNECTIONS_KW, self.folder / "operator")
 
     def open_market(self, key: LocalAccount) -> None:
         """A market whose clock the test may turn faster than the wall's."""
         path = self.folder / "operator" / "deployment.json"
         if not path.exists():
             first = self.clock.slot_at(self.clock.now())
-            path.write_text(deploy(self.chain, MARKET, 15, first, key, slot_seconds=0).model_dump_json())
+            path.write_text(deploy(self.chain, self.market, 15, first, key, slot_seconds=0).model_dump_json())
 
     def member(self, index: int) -> dict[str, Any]:
         owner, meter = self.owners[index].address, self.meters[index].address
@@ -92,6 +94,16 @@ class Story:
             for index in range(2)
         ]
 
+    def meter(self, patch: pytest.MonkeyPatch) -> None:
+        """The hub's clock stands still, so its answer about the slot's readings is given here."""
+        answers, original = [signed.model_dump(mode="json") for signed in self.relayed()], self.hub.get
+
+        def get(path: str, **params: Any) -> Any:
+            asked = path == "/api/meter-readings" and params["slot"] == self.slot
+            return answers if asked else original(path, **params)
+
+        patch.setattr(self.hub, "get", get)
+
 
 @pytest.fixture
 def story(chain: str, tmp_path: Path) -> Any:
@@ -108,18 +120,10 @@ def test_a_slot_survives_a_new_operator_after_every_step(story: Story, monkeypat
         Ledger(story.ledger.deployment, story.owners[index]).fund(index + 1, 10_000_000)
     story.order(0, Side.SELL, 1000, 100_000)
     story.order(1, Side.BUY, 600, 280_000)
-    readings = story.relayed()
     original = story.hub.get
     for moment in (-0.05, 0.2, 0.9, 1.1, 1.2, 1.6, 2, 3, 4, 5, 5.1, 6):
-        if moment >= 1.1:  # the hub's clock stands still, so its answer is given here
-            answers = [signed.model_dump(mode="json") for signed in readings]
-
-            def get(path: str, **params: Any) -> Any:
-                if path == "/api/meter-readings" and params["slot"] == story.slot:
-                    return answers  # noqa: B023
-                return original(path, **params)
-
-            monkeypatch.setattr(story.hub, "get", get)
+        if moment >= 1.1:
+            story.meter(monkeypatch)
         story.start_operator().step(story.at(moment))
     trades = story.ledger.transfers()
     assert [(t.kind, t.seller, t.buyer, t.energy_wh, t.price) for t in trades] == [
@@ -133,6 +137,31 @@ def test_a_slot_survives_a_new_operator_after_every_step(story: Story, monkeypat
     assert states[story.slot] == "closed"
     totals = story.ledger.totals([1, 2])
     assert (totals.money_balance, totals.energy_balance_wh) == (0, 0)
+
+
+def test_fee_and_mechanism_reach_the_contract(chain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mid-market rate of tariffs and fee is (0.08 + 0.30 - 0.02) / 2; the buyer pays the fee on top."""
+    market = MarketConfig(grid_fee_per_kwh=0.02, mechanism="mid_market_rate")
+    story = Story(chain, tmp_path, market)
+    try:
+        story.operator.step(story.clock.now())
+        for index in range(2):
+            Ledger(story.ledger.deployment, story.owners[index]).fund(index + 1, 10_000_000)
+        story.order(0, Side.SELL, 1000, 100_000)
+        story.order(1, Side.BUY, 600, 200_000)
+        story.operator.step(story.at(-0.05))
+        original = story.hub.get
+        story.meter(monkeypatch)
+        story.operator.step(story.at(1.1))
+        trade = story.ledger.transfers()[0]
+        assert (trade.energy_wh, trade.price, trade.proceeds, trade.cost) == (600, 180_000, 108_000, 120_000)
+        report = next(entry for entry in original("/api/slots") if entry["slot"] == story.slot)
+        assert (report["price"], report["supply_wh"], report["demand_wh"]) == (180_000, 1000, 600)
+        story.operator.step(story.at(6))
+        assert audit(story.ledger, None, lambda *_: None).ok
+    finally:
+        story.hub.close()
+        story.server.stop()
 
 
 def test_a_stranger_is_not_registered(story: Story) -> None:

@@ -229,6 +229,7 @@ def _trades(hub: HubServer, slot: int, chain: RecordedChain) -> None:
             for index, (seller, buyer, wh) in enumerate(pairs)
         ]
         report = {"slot": slot - back, "price": price, "volume_wh": 4050, "orders": 5, "fills": 4}
+        report |= {"supply_wh": 6000, "demand_wh": 4050}
         hub.post("/api/slots", report | {"state": "settled", "tx_hash": tx_hash})
     hub.post("/api/trades", [transfer.model_dump(mode="json") for transfer in chain.transfers])
 

@@ -114,6 +114,7 @@ def test_a_silent_operator(
 ) -> None:
     assert texts(hub, None) == []
     report = {"slot": slot, "price": None, "volume_wh": 0, "orders": 0, "fills": 0, "state": "cleared", "tx_hash": None}
+    report |= {"supply_wh": 0, "demand_wh": 0}
     hub.post("/api/slots", json=report)
     fast = clock.model_copy(update={"speed": 3600.0, "wall_start": datetime.now(UTC)})
     restarted = make_hub(fast)

@@ -145,6 +145,8 @@ def report(slot: int, state: str, **changes: Any) -> dict[str, Any]:
         "volume_wh": 900,
         "orders": 4,
         "fills": 2,
+        "supply_wh": 1500,
+        "demand_wh": 900,
         "state": state,
         "tx_hash": None,
     }

@@ -105,6 +105,8 @@ def valid(
             "volume_wh": 1,
             "orders": 1,
             "fills": 1,
+            "supply_wh": 2,
+            "demand_wh": 1,
             "state": "cleared",
             "tx_hash": None,
         },
