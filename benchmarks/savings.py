@@ -7,7 +7,7 @@ Python model (contracts/market_model.py), which tests/contracts/test_market_mode
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks._table import Row, show_figures
@@ -26,7 +27,6 @@ from benchmarks.forecasting.homes import EvaluationError
 from benchmarks.forecasting.learning import Plan
 from benchmarks.forecasting.workers import TrainingPool
 from building_clients.bidding import newsvendor
-from cli.tables import table_console
 
 ZONE = "Etc/GMT+8"
 """Of times without offset in the data."""
@@ -55,7 +55,7 @@ def main(json_file: str | None, data: str | None = None, days: int | None = None
     if own is not None:
         tariffs["time_of_use"] = own
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=table_console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         forecasts, poisoner = _forecasts(homes, progress)
         runs = _runs(homes, tariffs, forecasts, progress)
     figures = {name: _figures(homes, homes.community(retail), runs, name, poisoner) for name, retail in tariffs.items()}
@@ -108,9 +108,7 @@ def _figures(homes: Homes, community: Community, runs: list[Run], tariff: str, p
     alone = found[ALONE].result
     costs = {arm: float(run.result.money.sum()) for arm, run in found.items()}
     net = np.stack([site.net_flow_kw for site in community.sites], axis=1) * homes.hours
-    idle = float(
-        (np.maximum(-net, 0) * community.retail[:, None] - np.maximum(net, 0) * community.feed_in[:, None]).sum()
-    )
+    idle = float(_utility_cost(-net, community).sum())
     shares, over_greedy = captured(costs, idle), captured(costs, costs[ALONE])
     others = np.arange(len(community.sites)) != poisoner
     return {
@@ -135,12 +133,17 @@ def _figures(homes: Homes, community: Community, runs: list[Run], tariff: str, p
     }
 
 
+def _utility_cost(grid_kwh: np.ndarray, community: Community) -> np.ndarray:
+    """When everything is exchanged with the utility; shape (slots, homes) [currency]"""
+    bought, sold = np.maximum(grid_kwh, 0), np.maximum(-grid_kwh, 0)
+    return np.asarray(bought * community.retail[:, None] - sold * community.feed_in[:, None])
+
+
 def _headline(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The worst of all tariffs."""
-    worst: Callable[[str], float] = lambda key: min(one[key] for one in figures.values())  # noqa: E731
     arms = [one["arms"]["federated"] for one in figures.values()]
     return {
-        "captured_share": worst("captured_share"),
+        "captured_share": min(one["captured_share"] for one in figures.values()),
         "members_worse_off": max(arm["members_worse_off"] for arm in arms),
         "cpu_s": max(arm["cpu_s"] for arm in arms),
     }

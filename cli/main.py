@@ -161,11 +161,13 @@ def flwr(context: typer.Context) -> None:
 def bench(
     name: Annotated[str | None, typer.Argument(help="What to measure (default: list what there is).")] = None,
     json_file: Annotated[str | None, typer.Option("--json", help="Write figures as JSON (- for the screen).")] = None,
+    data: Annotated[str | None, typer.Option(help="savings: folder of recorded homes.")] = None,
+    days: Annotated[int | None, typer.Option(min=60, help="savings: only so many days of them.")] = None,
 ) -> None:
     """Measure; prints a table."""
     from cli.manage import run_bench
 
-    run_bench(name, json_file)
+    run_bench(name, json_file, {"data": data, "days": days})
 
 
 @app.command()

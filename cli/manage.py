@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import signal
 import subprocess
@@ -139,15 +140,20 @@ def run_flwr(arguments: Sequence[str], home: Home, scenario: Scenario) -> int:
     return subprocess.run(command, env=environment, cwd=PROJECT, check=False).returncode
 
 
-def run_bench(name: str | None, json_file: str | None) -> None:
-    """Run one benchmark, or list them."""
+def run_bench(name: str | None, json_file: str | None, options: Mapping[str, object]) -> None:
+    """Run one benchmark with those options that are given, or list them."""
     known = sorted(path.stem for path in (PROJECT / "benchmarks").glob("[a-z]*.py"))
     if name is None:
         console.print("benchmarks: " + ", ".join(known))
         return
     if name not in known:
         raise HomeError(f"no benchmark {name!r}; there are: {', '.join(known)}")
-    importlib.import_module(f"benchmarks.{name}").main(json_file)
+    main = importlib.import_module(f"benchmarks.{name}").main
+    given = {key: value for key, value in options.items() if value is not None}
+    foreign = given.keys() - inspect.signature(main).parameters.keys()
+    if foreign:
+        raise HomeError(f"bench {name} has no option --{min(foreign)}")
+    main(json_file, **given)
 
 
 def become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:

@@ -51,8 +51,8 @@ def imbalance_cost(
 ) -> np.ndarray:
     """What it cost each member to have traded other energy than it then needed; shape (slots, members) [currency]
 
-    Bought (> 0) and not needed goes to the utility at feed-in; sold (< 0) and not there comes from it at retail. `price`
-    [currency/kWh] of shape (slots,) is NaN without trade.
+    Bought (> 0) and not needed goes to the utility at feed-in; sold (< 0) and not there comes from it at retail.
+    `price` of shape (slots,) is NaN without trade [currency/kWh]
     """
     off = grid_kwh - traded_kwh
     too_much = np.minimum(np.maximum(-off, 0), np.maximum(traded_kwh, 0))
