@@ -63,7 +63,9 @@ class Auctions:
         self._outlook = PriceOutlook(round(24 / self._hours))
         self._control = SlotControl(clock)
         self._limits = _owners_limits(building.battery, config.trading)
-        self._planner = self._choose_planner(config, building)
+        wants = self._limits is not None and config.trading.planner == "optimal"
+        self._steers = wants and building.follow(self._control)
+        self._planner = self._choose_planner(config)
         slot = clock.slot_at(clock.now())
         self._learned = slot - LAST_AUCTIONS
         self._next = slot + 1
@@ -79,7 +81,7 @@ class Auctions:
         closure = self._clock.slot_start(slot) - timedelta(seconds=self._market.gate_closure_seconds)
         if now >= closure:
             self._next, self._ramp_step = slot + 1, 0
-        elif self._is_due(now, closure):
+        elif slot == self._clock.slot_at(now) + 1 and self._is_due(now, closure):
             self._bid(now, slot, forecast, last, ledger)
 
     def _is_due(self, now: datetime, closure: datetime) -> bool:
@@ -117,7 +119,8 @@ class Auctions:
         except PlanError as error:
             log.warning("no bid for slot %d: %s", slot, error)
             return None
-        self._control.plan(slot, trader.rule(decision.plan, tariffs))
+        if self._steers:
+            self._control.plan(slot, trader.rule(decision.plan, tariffs))
         return decision
 
     def _strategy(self, elapsed: float) -> Strategy:
@@ -145,17 +148,18 @@ class Auctions:
         """State of charge at the start of `slot`, if the newest minute goes on until then."""
         if self._limits is None or last is None or last.soc is None:
             return None
+        if not 0 <= last.soc <= 1:
+            return last.soc  # impossible, and the plan says so; moved on from there it could look possible
         left_h = max(0.0, (self._clock.slot_start(slot) - last.timestamp).total_seconds() / 3600)
         battery = Battery(self._limits, last.soc)
         if left_h:
             battery.step(self._control.set_point_kw(now, last.net_flow_kw), left_h)
         return battery.soc
 
-    def _choose_planner(self, config: BuildingConfig, building: Building) -> Planner:
+    def _choose_planner(self, config: BuildingConfig) -> Planner:
         if self._limits is None:
             return NoBattery()
-        follows = building.follow(self._control) if config.trading.planner == "optimal" else False
-        if not follows:
+        if not self._steers:
             return GreedyPlanner(self._limits, self._hours)
         return OptimalPlanner(self._limits, config.connection_kw, round(24 / self._hours), self._hours)
 

@@ -61,7 +61,7 @@ class BatteryProgram:
         """The optimum for these flows and prices [currency/kWh], arrays of shape (steps,).
 
         `stored_kwh` is there at the start; what is left at the end is worth `end_value` a kWh. Buying must not be
-        cheaper than selling. Raises ArithmeticError when HiGHS finds no optimum.
+        cheaper than selling. Raises ArithmeticError when HiGHS finds no optimum, or is given what it takes for infinite.
         """
         self._set_costs(buy_price, sell_price, end_value)
         self._set_state(net_flow_kw, stored_kwh)
@@ -122,10 +122,15 @@ class BatteryProgram:
     def _set_state(self, net_flow_kw: np.ndarray, stored_kwh: float) -> None:
         n, limits = self._steps, self._limits
         for step, deficit_kw in enumerate((-net_flow_kw).tolist()):
-            self._highs.changeRowBounds(step, deficit_kw, deficit_kw)
-        self._highs.changeRowBounds(n, self._kept * stored_kwh, self._kept * stored_kwh)
+            self._set_row(step, deficit_kw)
+        self._set_row(n, self._kept * stored_kwh)
         # A battery that stands below its reserve may stay there, and loses by itself; it only must not be discharged.
         left = stored_kwh * self._kept ** np.arange(1, n + 1)
         lower = np.minimum(limits.min_soc * limits.capacity_kwh, left)
         upper = np.maximum(limits.max_soc * limits.capacity_kwh, left)
         self._highs.changeColsBounds(n, self._columns[STORED * n : (STORED + 1) * n], lower, upper)
+
+    def _set_row(self, row: int, value: float) -> None:
+        """HiGHS would go on with the old value where it refuses one."""
+        if self._highs.changeRowBounds(row, value, value) == highspy.HighsStatus.kError:
+            raise ArithmeticError(f"the battery's programme has no place for {value:g}")

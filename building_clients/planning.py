@@ -72,14 +72,20 @@ class OptimalPlanner:
 
     def __init__(self, limits: BatteryLimits, connection_kw: float, steps: int, hours: float) -> None:
         self._limits = limits
+        self._steps = steps
         self._program = BatteryProgram(limits, connection_kw, steps, hours)
 
     def plan(self, net_flow_kw: np.ndarray, soc: float | None, prices: Prices) -> BatteryPlan:
         """The cheapest way through the horizon at these prices."""
         known = _check(net_flow_kw, soc, prices)
+        if len(net_flow_kw) != self._steps:
+            raise PlanError(f"the forecast has {len(net_flow_kw)} steps; the plan needs {self._steps}")
         capacity = self._limits.capacity_kwh
         end_value = END_SHARE * self._limits.round_trip_efficiency**0.5 * float(prices.buy.mean())
-        best = self._program.solve(net_flow_kw, known * capacity, prices.buy, prices.sell, end_value)
+        try:
+            best = self._program.solve(net_flow_kw, known * capacity, prices.buy, prices.sell, end_value)
+        except ArithmeticError as error:
+            raise PlanError(str(error)) from error
         return BatteryPlan(best.grid_kw, best.battery_kw, best.stored_kwh / capacity, best.stored_value)
 
 
@@ -101,15 +107,25 @@ class GreedyPlanner:
         return BatteryPlan(steps[:, 0] - net_flow_kw, steps[:, 0], steps[:, 1], value)
 
 
+def _check_numbers(name: str, values: np.ndarray, steps: int) -> None:
+    if values.shape != (steps,):
+        raise PlanError(f"{name}: expected one number for each of {steps} steps, found shape {values.shape}")
+    if not np.isfinite(values).all():
+        step = int(np.argmin(np.isfinite(values)))
+        raise PlanError(f"the {name} of step {step} is {values[step]}; nothing can be planned with it")
+
+
 def _check(net_flow_kw: np.ndarray, soc: float | None, prices: Prices) -> float:
     """The state of charge, if everything is possible."""
-    if not np.isfinite(net_flow_kw).all():
-        raise PlanError("the forecast has a value that is no number; nothing can be planned with it")
-    for name, price in (("buy", prices.buy), ("sell", prices.sell)):
-        if price.shape != net_flow_kw.shape or not np.isfinite(price).all():
-            raise PlanError(f"{name} prices must be {net_flow_kw.size} numbers, one for each step of the forecast")
+    _check_numbers("net flow", net_flow_kw, len(net_flow_kw))
+    _check_numbers("buy price", prices.buy, len(net_flow_kw))
+    _check_numbers("sell price", prices.sell, len(net_flow_kw))
     if (prices.sell > prices.buy).any():
-        raise PlanError("selling for more than buying costs would be a money pump; check the tariffs")
+        step = int(np.argmax(prices.sell > prices.buy))
+        raise PlanError(
+            f"step {step}: selling for {prices.sell[step]:g} what costs {prices.buy[step]:g} would be a money pump; "
+            "check the tariffs"
+        )
     if soc is None or not -ROUNDING <= soc <= 1 + ROUNDING:
         raise PlanError(f"the battery reports a state of charge of {soc}, which must lie between 0 and 1")
     return min(max(soc, 0.0), 1.0)

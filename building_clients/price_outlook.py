@@ -36,6 +36,8 @@ class PriceOutlook:
 
     def observe(self, slot: int, result: AuctionResult, feed_in: float, retail: float) -> None:
         """Learn from the auction of `slot`, in which these tariffs held [currency/kWh]"""
+        if retail <= feed_in:
+            return  # the contract allows equal tariffs: between them is no place
         if result.price is not None:
             place = float(np.clip((result.price - feed_in) / (retail - feed_in), 0, 1))
         elif result.supply_wh or result.demand_wh:

@@ -75,7 +75,7 @@ class Trader:
         if self._battery is not None:
             efficiency = self._battery.round_trip_efficiency**0.5
             gives, takes = self._room(net_flow_kw, float(plan.soc[0]))
-            short = min(retail, plan.stored_value / efficiency) if gives else retail
+            short = min(retail, max(feed_in, plan.stored_value / efficiency)) if gives else retail
             surplus = min(max(feed_in, plan.stored_value * efficiency), short) if takes else feed_in
         low, median, high = (float(power) for power in net_flow_kw)
         return Need(

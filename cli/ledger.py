@@ -49,7 +49,7 @@ class VerifyOptions:
 def verify(home: Home, scenario: Scenario, options: VerifyOptions) -> bool:
     """Audit the ledger and show what was found; True when nothing differs. Raises LedgerError or HubError."""
     screen = Console(stderr=True)
-    hub, deployment = _sources(home, scenario, options, screen)
+    hub, deployment = sources(home, scenario, options, screen)
     with _progress(screen) as bar:
         tasks: dict[str, TaskID] = {}
 
@@ -66,7 +66,7 @@ def verify(home: Home, scenario: Scenario, options: VerifyOptions) -> bool:
     return report.ok
 
 
-def _sources(
+def sources(
     home: Home, scenario: Scenario, options: VerifyOptions, screen: Console
 ) -> tuple[HubClient | None, Deployment]:
     """The hub to compare with, if any, and the market. Raises LedgerError or HubError."""

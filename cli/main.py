@@ -171,6 +171,20 @@ def bench(
 
 
 @app.command()
+def statement(
+    building: Annotated[str, typer.Option(help="Id of the building.")],
+    month: Annotated[str | None, typer.Option(help="Such as 2026-06 (default: the newest).")] = None,
+    csv_file: Annotated[str | None, typer.Option("--csv", help="Write it as CSV (- for the screen).")] = None,
+    home: HomeOption = DEFAULT_HOME,
+    scenario: ScenarioOption = None,
+) -> None:
+    """A building's account on the contract for a month: every change of its money, to the base unit."""
+    from cli.statement import show_statement
+
+    show_statement(*_context(home, scenario), building, month, csv_file)
+
+
+@app.command()
 def clear(
     file: Annotated[Path, typer.Argument(help="JSON file with bids and offers.")],
     mechanism: Annotated[
@@ -325,7 +339,8 @@ def operator(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -
 
     place, wanted = _process(home, scenario)
     capacities_kw = {number: building.connection_kw for number, building in enumerate(wanted.building, start=1)}
-    run_operator(wanted.hub.url, place.folder / "operator", wanted.market, wanted.chain, capacities_kw)
+    folder, zone = place.folder / "operator", wanted.site.timezone
+    run_operator(wanted.hub.url, folder, wanted.market, wanted.chain, capacities_kw, zone)
 
 
 @app.command()

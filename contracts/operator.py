@@ -30,6 +30,7 @@ from contracts.order_book import BookEntry
 from contracts.orders import SignedOrder
 from contracts.sender import LedgerError
 from contracts.settings import ChainConfig, MarketConfig
+from contracts.tariff_schedule import TariffPoster
 from contracts.units import kwh_to_wh
 from simulation.clock import SimClock
 from simulation.errors import MicrogridError
@@ -48,11 +49,17 @@ class OperatorError(MicrogridError):
 
 
 def run_operator(
-    hub_url: str, folder: Path, market: MarketConfig, chain: ChainConfig, capacities_kw: Mapping[int, float]
+    hub_url: str,
+    folder: Path,
+    market: MarketConfig,
+    chain: ChainConfig,
+    capacities_kw: Mapping[int, float],
+    timezone: str,
 ) -> None:
     """Work until SIGTERM or SIGINT. Raises OperatorError, HubError or LedgerError when it cannot begin.
 
     `capacities_kw` has the power of each building's grid connection by its number; only these buildings may join.
+    Time-of-use tariffs hold in `timezone`.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,7 +70,8 @@ def run_operator(
     key = load_or_create_key(folder / "operator.key")
     deployment = ensure_market(hub, chain, market, clock, folder, key)
     ledger = Ledger(deployment, key, chain.sending)
-    operator = Operator(hub, ledger, clock, market, capacities_kw, folder)
+    tariffs = TariffPoster(ledger, market, clock, timezone)
+    operator = Operator(hub, ledger, clock, market, capacities_kw, folder, tariffs)
     log.info("market %s is open", deployment.contract)
     operator.run(stop)
 
@@ -117,11 +125,13 @@ class Operator:
         market: MarketConfig,
         capacities_kw: Mapping[int, float],
         folder: Path,
+        tariffs: TariffPoster,
     ) -> None:
         self._hub = hub
         self._ledger = ledger
         self._clock = clock
         self._market = market
+        self._tariffs = tariffs
         hours = clock.slot_length.total_seconds() / SECONDS_PER_HOUR
         self._capacities_wh = {number: kwh_to_wh(kw * hours) for number, kw in capacities_kw.items()}
         self._folder = folder / "slots"
@@ -148,6 +158,7 @@ class Operator:
     def step(self, now: datetime) -> None:
         """Do everything that is due at `now`."""
         self._register_members()
+        self._tariffs.step(now)
         self._clear_due(now)
         self._settle_due(now)
         while self._ledger.current_slot() < self._clock.slot_at(now):

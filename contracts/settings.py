@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -46,6 +46,21 @@ class ChainConfig(Sending):
         return Sending(confirmations=self.confirmations, receipt_timeout_s=self.receipt_timeout_s, resends=self.resends)
 
 
+class TariffPeriod(Settings):
+    """When the utility charges or pays something else than usual, in local time; it may run past midnight."""
+
+    from_hour: float = Field(ge=0, lt=24)
+    """Start [local h]"""
+    to_hour: float = Field(gt=0, le=24)
+    """End [local h]"""
+    days: Literal["all", "weekdays", "weekend"] = "all"
+    """On which days."""
+    retail_per_kwh: float = Field(gt=0, le=100)
+    """What the utility takes for energy then [currency/kWh]"""
+    feed_in_per_kwh: float | None = Field(default=None, ge=0, le=100)
+    """What it pays then; as usual when left out [currency/kWh]"""
+
+
 class MarketConfig(Settings):
     """Tariffs and rules of the local market."""
 
@@ -59,6 +74,8 @@ class MarketConfig(Settings):
     """Paid by the buyer of local energy to the utility, on top of the price [currency/kWh]"""
     mechanism: str = "uniform"
     """How an auction finds its price: uniform, mid_market_rate or supply_demand_ratio."""
+    time_of_use: tuple[TariffPeriod, ...] = ()
+    """Periods with other tariffs; the first that fits counts, and outside of all of them the two prices above."""
     price_cap_per_kwh: float = Field(default=1.0, gt=0, le=100)
     """The contract lets the utility never charge more, and keeps back so much escrow per missing kWh [currency/kWh]"""
     settlement_window_slots: int = Field(default=4, ge=1, le=96)
@@ -78,22 +95,28 @@ class MarketConfig(Settings):
 
     @model_validator(mode="after")
     def _tariffs_leave_room(self) -> MarketConfig:
-        if self.feed_in_per_kwh >= self.retail_per_kwh:
+        self._check_tariff("", self.retail_per_kwh, self.feed_in_per_kwh)
+        for number, period in enumerate(self.time_of_use, start=1):
+            feed_in = self.feed_in_per_kwh if period.feed_in_per_kwh is None else period.feed_in_per_kwh
+            self._check_tariff(f"time_of_use period {number}: ", period.retail_per_kwh, feed_in)
+        return self
+
+    def _check_tariff(self, where: str, retail: float, feed_in: float) -> None:
+        if feed_in >= retail:
             raise ValueError(
-                f"feed_in_per_kwh = {self.feed_in_per_kwh} must be below retail_per_kwh = {self.retail_per_kwh}: "
+                f"{where}feed_in_per_kwh = {feed_in} must be below retail_per_kwh = {retail}: "
                 "between them lies what neighbours can gain"
             )
-        if self.retail_per_kwh > self.price_cap_per_kwh:
+        if retail > self.price_cap_per_kwh:
             raise ValueError(
-                f"retail_per_kwh = {self.retail_per_kwh} is above price_cap_per_kwh = {self.price_cap_per_kwh}; "
+                f"{where}retail_per_kwh = {retail} is above price_cap_per_kwh = {self.price_cap_per_kwh}; "
                 "raise the cap: the contract lets the utility never charge more"
             )
-        if self.feed_in_per_kwh + self.grid_fee_per_kwh >= self.retail_per_kwh:
+        if feed_in + self.grid_fee_per_kwh >= retail:
             raise ValueError(
-                f"grid_fee_per_kwh = {self.grid_fee_per_kwh} leaves neighbours nothing to gain: together with "
-                f"feed_in_per_kwh it must stay below retail_per_kwh = {self.retail_per_kwh}"
+                f"{where}grid_fee_per_kwh = {self.grid_fee_per_kwh} leaves neighbours nothing to gain: together with "
+                f"feed_in_per_kwh it must stay below retail_per_kwh = {retail}"
             )
-        return self
 
     @model_validator(mode="after")
     def _mechanism_can_be_settled(self) -> MarketConfig:
