@@ -41,6 +41,7 @@ class BatteryProgram:
 
     def __init__(self, limits: BatteryLimits, connection_kw: float, steps: int, hours: float) -> None:
         self._limits = limits
+        self._connection_kw = connection_kw
         self._steps = steps
         self._hours = hours
         self._kept = (1 - limits.standing_loss) ** (hours / HOURS_PER_DAY)
@@ -48,7 +49,7 @@ class BatteryProgram:
         self._highs = highspy.Highs()
         for name, value in (("output_flag", False), ("threads", 1), ("presolve", "off")):
             self._highs.setOptionValue(name, value)
-        self._highs.passModel(self._model(connection_kw))
+        self._highs.passModel(self._model())
 
     def solve(
         self,
@@ -61,7 +62,7 @@ class BatteryProgram:
         """The optimum for these flows and prices [currency/kWh], arrays of shape (steps,).
 
         `stored_kwh` is there at the start; what is left at the end is worth `end_value` a kWh. Buying must not be
-        cheaper than selling. Raises ArithmeticError when HiGHS finds no optimum, or is given what it takes for infinite.
+        cheaper than selling. Raises ArithmeticError when HiGHS finds no optimum, or takes a value for infinite.
         """
         self._set_costs(buy_price, sell_price, end_value)
         self._set_state(net_flow_kw, stored_kwh)
@@ -86,13 +87,13 @@ class BatteryProgram:
         if status != highspy.HighsModelStatus.kOptimal:
             raise ArithmeticError(f"the battery's programme has no optimum: {self._highs.modelStatusToString(status)}")
 
-    def _model(self, connection_kw: float) -> highspy.HighsLp:
+    def _model(self) -> highspy.HighsLp:
         n, limits = self._steps, self._limits
         dense = self._matrix().T  # HiGHS wants column after column
         model = highspy.HighsLp()
         model.num_col_, model.num_row_ = 7 * n, 2 * n
         model.col_cost_, model.col_lower_ = np.zeros(7 * n), np.zeros(7 * n)
-        upper = (limits.charge_kw, limits.discharge_kw, connection_kw, connection_kw)
+        upper = (limits.charge_kw, limits.discharge_kw, self._connection_kw, self._connection_kw)
         model.col_upper_ = np.repeat([*upper, limits.max_soc * limits.capacity_kwh, math.inf, math.inf], n)
         model.row_lower_ = model.row_upper_ = np.zeros(2 * n)
         model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
@@ -128,7 +129,15 @@ class BatteryProgram:
         left = stored_kwh * self._kept ** np.arange(1, n + 1)
         lower = np.minimum(limits.min_soc * limits.capacity_kwh, left)
         upper = np.maximum(limits.max_soc * limits.capacity_kwh, left)
-        self._highs.changeColsBounds(n, self._columns[STORED * n : (STORED + 1) * n], lower, upper)
+        self._set_bounds(STORED, lower, upper)
+        # Discharging helps nobody where the connection is full of surplus; it would only burn what cannot be exported,
+        # charging and discharging at once.
+        room_kw = np.clip(self._connection_kw - net_flow_kw, 0, limits.discharge_kw)
+        self._set_bounds(DISCHARGE, np.zeros(n), room_kw)
+
+    def _set_bounds(self, block: int, lower: np.ndarray, upper: np.ndarray) -> None:
+        columns = self._columns[block * self._steps : (block + 1) * self._steps]
+        self._highs.changeColsBounds(self._steps, columns, lower, upper)
 
     def _set_row(self, row: int, value: float) -> None:
         """HiGHS would go on with the old value where it refuses one."""

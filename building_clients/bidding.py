@@ -80,7 +80,10 @@ Strategy = Callable[[Need], "Bid | None"]
 
 
 def quantile(known: tuple[float, float, float], tau: float) -> float:
-    """Of a two-piece normal distribution (Wallis 2014, doi:10.1214/13-STS417) through quantiles 0.1, 0.5 and 0.9."""
+    """Of a two-piece normal distribution (Wallis 2014, doi:10.1214/13-STS417) through quantiles 0.1, 0.5 and 0.9.
+
+    Wallis joins the pieces at the mode, where the density has no step; here they join at the median.
+    """
     low, median, high = known
     z = NormalDist().inv_cdf(min(max(tau, TAU_MIN), TAU_MAX)) / Z90
     return median + z * (high - median if z > 0 else median - low)

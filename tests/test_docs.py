@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from cli.main import app
 from cli.scenario import Scenario
-from simulation.settings import BuildingConfig, ReplayOfBuilding
+from contracts.settings import TariffPeriod
+from simulation.settings import BuildingConfig, ReplayOfBuilding, TradingConfig
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -18,7 +19,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def sections() -> dict[str, type[BaseModel]]:
-    found: dict[str, type[BaseModel]] = {"building": BuildingConfig, "replay of a building": ReplayOfBuilding}
+    found: dict[str, type[BaseModel]] = {
+        "building": BuildingConfig,
+        "replay of a building": ReplayOfBuilding,
+        "trading of a building": TradingConfig,
+        "period of a tariff": TariffPeriod,
+    }
     for name, field in Scenario.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             found[name] = field.annotation
@@ -30,7 +36,8 @@ def test_every_setting_is_documented(section: str) -> None:
     missing = [
         name
         for name in sections()[section].model_fields
-        if not re.search(rf"`([a-z]+\.)?{name}`", CONFIGURATION) and name != "replay"
+        if not re.search(rf"`([a-z]+\.)?{name}`|^{name} =", CONFIGURATION, re.MULTILINE)
+        and name not in ("replay", "trading")
     ]
     assert missing == []
 

@@ -1,40 +1,274 @@
-"""Bids lie between the tariffs, point to the right side, and always leave something to gain for both."""
+"""Bids: the best quantity by numeric integration, limits between the tariffs, and the owner's word."""
 
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
-from building_clients.bidding import bid_for, limit_price, offer_price
+from building_clients.bidding import (
+    Bid,
+    Need,
+    OwnerLimits,
+    Strategy,
+    allowed,
+    critical_ratio,
+    linear_ramp,
+    newsvendor,
+    offer_price,
+    quantile,
+    truthful,
+    zero_intelligence,
+)
 from contracts.orders import Side
 
-FEED_IN, RETAIL = 80_000, 300_000
-probabilities = st.floats(0, 1)
+FEED_IN, RETAIL = 0.08, 0.30
+PLAIN = Need(
+    hours=0.25,
+    net_flow_kw=(-3.0, -2.0, -1.5),
+    battery_kw=0.0,
+    short_price=RETAIL,
+    surplus_price=FEED_IN,
+    absorbed=False,
+    expected_price=0.19,
+    grid_fee=0.0,
+    feed_in=FEED_IN,
+    retail=RETAIL,
+)
+SURPLUS = replace(PLAIN, net_flow_kw=(1.5, 2.0, 3.0))
+TRUSTED = (0.02, 0.98)
+"""Shares that a bid may ask of the forecast."""
+STRATEGIES = [
+    newsvendor,
+    truthful,
+    linear_ramp(0.0),
+    linear_ramp(0.3),
+    linear_ramp(1.0),
+    zero_intelligence(lambda: 0.4),
+]
+
+shares = st.integers(0, 1000).map(lambda mille: mille / 1000)
 
 
-@given(st.floats(-1000, 1000), probabilities)
-def test_side_follows_the_sign_and_energy_the_size(grid_kw: float, probability: float) -> None:
-    bid = bid_for(grid_kw, probability, 0.25, FEED_IN, RETAIL)
+@st.composite
+def forecasts(draw: st.DrawFn) -> tuple[float, float, float]:
+    median = draw(st.integers(-80, 80)) / 10
+    return median - draw(st.integers(0, 40)) / 10, median, median + draw(st.integers(0, 40)) / 10
+
+
+@st.composite
+def needs(draw: st.DrawFn) -> Need:
+    """Any building, with a battery or without, in any market that leaves room for the fee."""
+    feed_in = draw(shares) * 0.3
+    room = 0.01 + draw(shares) * 0.5
+    surplus = feed_in + draw(shares) * room
+    short = surplus + draw(shares) * (feed_in + room - surplus)
+    return Need(
+        hours=draw(st.sampled_from([0.25, 0.5, 1.0])),
+        net_flow_kw=draw(forecasts()),
+        battery_kw=draw(st.integers(-50, 50)) / 10,
+        short_price=short,
+        surplus_price=surplus,
+        absorbed=draw(st.booleans()),
+        expected_price=feed_in + draw(shares) * room,
+        grid_fee=draw(shares) * room,
+        feed_in=feed_in,
+        retail=feed_in + room,
+    )
+
+
+def worth_of(need: Need, side: Side) -> float:
+    """What the last kWh of a bid is worth to a building: it replaces, or comes to, one of the two other uses."""
+    if side is Side.BUY:
+        return need.surplus_price if need.battery_kw > 0 else need.short_price
+    return need.short_price if need.battery_kw < 0 else need.surplus_price
+
+
+@given(forecasts())
+def test_the_three_quantiles_are_reproduced(known: tuple[float, float, float]) -> None:
+    assert [quantile(known, tau) for tau in (0.1, 0.5, 0.9)] == pytest.approx(list(known))
+
+
+@given(forecasts(), st.lists(shares, min_size=2, max_size=8))
+def test_quantiles_never_fall(known: tuple[float, float, float], taus: list[float]) -> None:
+    values = [quantile(known, tau) for tau in sorted(taus)]
+    assert values == sorted(values)
+
+
+@given(forecasts(), shares)
+def test_quantiles_are_those_of_two_half_normals(known: tuple[float, float, float], tau: float) -> None:
+    assume(TRUSTED[0] <= tau <= TRUSTED[1])
+    assert quantile(known, tau) == pytest.approx(float(two_halves(known, np.array([tau]))[0]), abs=1e-9)
+
+
+def two_halves(known: tuple[float, float, float], tau: np.ndarray) -> np.ndarray:
+    """The same distribution by SciPy, tails and all: half a normal on either side of the median."""
+    low, median, high = known
+    z = norm.ppf(tau) / norm.ppf(0.9)
+    return np.asarray(np.where(tau > 0.5, median + z * (high - median), median + z * (median - low)))
+
+
+@given(forecasts(), shares, shares)
+@settings(max_examples=60, deadline=None)
+def test_no_other_quantity_costs_less_on_average(
+    known: tuple[float, float, float], place: float, fee_share: float
+) -> None:
+    """Numeric integration over 20,000 outcomes against every quantity in a grid; without a battery.
+
+    What is bought costs price and fee, what is sold earns the price; the utility takes and gives the rest.
+    """
+    low, high = (FEED_IN + share * (RETAIL - FEED_IN) for share in TRUSTED)
+    price = low + place * (high - low)
+    fee = fee_share * (high - price)
+    need = replace(PLAIN, net_flow_kw=known, expected_price=price, grid_fee=fee)
+    lacks_kwh = -two_halves(known, (np.arange(20_000) + 0.5) / 20_000) * need.hours
+
+    def cost(bought_kwh: float) -> float:
+        rest = lacks_kwh - bought_kwh
+        traded = bought_kwh * (price + fee if bought_kwh > 0 else price)
+        return float(traded + (np.where(rest > 0, RETAIL, FEED_IN) * rest).mean())
+
+    bid = newsvendor(need)
+    chosen = 0.0 if bid is None else bid.energy_wh / 1000 * (1 if bid.side is Side.BUY else -1)
+    grid = np.linspace(lacks_kwh.min() - 0.1, lacks_kwh.max() + 0.1, 201)
+    best = min(cost(float(quantity)) for quantity in [0.0, *grid])
+    assert cost(chosen) <= best + 0.001 * RETAIL  # a bid is whole watt-hours
+
+
+def test_the_critical_ratio_by_hand() -> None:
+    """Missing costs 0.30 - 0.19, too much 0.19 - 0.08: half; at 0.245 it is a quarter."""
+    assert critical_ratio(PLAIN, 0.19) == pytest.approx(0.5)
+    assert critical_ratio(PLAIN, 0.245) == pytest.approx(0.25)
+    assert critical_ratio(PLAIN, 0.35) == 0
+    assert critical_ratio(PLAIN, 0.05) == 1
+    assert critical_ratio(replace(PLAIN, absorbed=True), 0.245) == 0.5
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@given(need=needs())
+@settings(max_examples=60)
+def test_limits_lie_between_the_tariffs(strategy: Strategy, need: Need) -> None:
+    bid = strategy(need)
+    if bid is not None:
+        assert round(need.feed_in * 1e6) <= bid.limit_price <= round(need.retail * 1e6)
+        assert bid.energy_wh >= 1
+
+
+@given(needs())
+def test_nobody_pays_more_than_energy_is_worth_fee_included(need: Need) -> None:
+    """The contract takes price and fee up to the limit. A seller, on the other side, never gets less."""
+    bid = newsvendor(need)
     if bid is None:
-        assert abs(grid_kw) * 250 < 1
         return
-    assert bid.side is (Side.BUY if grid_kw > 0 else Side.SELL)
-    assert bid.energy_wh == pytest.approx(abs(grid_kw) * 250, abs=0.5)
+    worth = worth_of(need, bid.side) * 1e6
+    if bid.side is Side.BUY:
+        assert bid.limit_price <= worth + 0.5
+    else:
+        assert bid.limit_price >= worth - 0.5
 
 
-@given(probabilities, probabilities, st.integers(0, RETAIL - FEED_IN))
-def test_every_seller_meets_every_buyer_between_the_tariffs(seller: float, buyer: float, fee: int) -> None:
-    ask = limit_price(Side.SELL, seller, FEED_IN, RETAIL, fee)
-    bid = limit_price(Side.BUY, buyer, FEED_IN, RETAIL, fee)
-    assert FEED_IN <= ask <= offer_price(FEED_IN, RETAIL, fee) <= bid - fee
-    assert bid <= RETAIL
+@given(needs())
+def test_a_price_above_its_worth_buys_nothing(need: Need) -> None:
+    """With price and fee above what energy is worth, the limit lets no trade happen at that price."""
+    dear = replace(need, expected_price=need.retail, grid_fee=max(need.grid_fee, 0.001))
+    bid = newsvendor(dear)
+    if bid is not None and bid.side is Side.BUY:
+        assert bid.limit_price < (dear.expected_price + dear.grid_fee) * 1e6
 
 
-@pytest.mark.parametrize("fee", [0, 20_000])
-def test_a_sure_side_goes_all_the_way(fee: int) -> None:
-    assert limit_price(Side.BUY, 1.0, FEED_IN, RETAIL, fee) == RETAIL
-    assert limit_price(Side.SELL, 0.0, FEED_IN, RETAIL, fee) == FEED_IN
+@given(needs())
+def test_a_dearer_market_is_never_asked_for_more(need: Need) -> None:
+    prices = np.linspace(need.feed_in, need.retail, 7).tolist()
+    bids = [newsvendor(replace(need, expected_price=price)) for price in prices]
+    bought = [0 if bid is None else bid.energy_wh * (1 if bid.side is Side.BUY else -1) for bid in bids]
+    assert bought == sorted(bought, reverse=True)
 
 
-def test_a_probability_out_of_range_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"1\.2 must lie between 0 and 1"):
-        limit_price(Side.BUY, 1.2, FEED_IN, RETAIL)
+@given(needs(), shares)
+def test_truthful_says_the_median_and_takes_any_price_that_beats_the_utility(need: Need, place: float) -> None:
+    wanted_wh = (need.battery_kw - need.net_flow_kw[1]) * need.hours * 1000
+    bid = truthful(need)
+    if bid is None:
+        assert abs(wanted_wh) < 1
+        return
+    assert bid.energy_wh == pytest.approx(abs(wanted_wh), abs=0.501)
+    assert bid.side is (Side.BUY if wanted_wh > 0 else Side.SELL)
+    margin = 0.01 * (need.retail - need.feed_in)
+    limit = need.retail - margin if bid.side is Side.BUY else need.feed_in + margin
+    assert bid.limit_price == pytest.approx(limit * 1e6, abs=0.501)
+
+
+@pytest.mark.parametrize(("need", "side"), [(PLAIN, Side.BUY), (SURPLUS, Side.SELL)])
+def test_a_ramp_goes_from_the_tariff_hoped_for_to_the_one_that_must_be_taken(need: Need, side: Side) -> None:
+    """A margin from both; the side and the energy stay the same."""
+    bids = [made(linear_ramp(elapsed / 10), need) for elapsed in range(11)]
+    assert {(bid.side, bid.energy_wh) for bid in bids} == {(side, 500)}
+    limits = [bid.limit_price for bid in bids]
+    assert limits == sorted(limits, reverse=side is Side.SELL)
+    hoped, taken = (80_000, 297_800) if side is Side.BUY else (300_000, 82_200)
+    assert (limits[0], limits[-1]) == (hoped, taken)
+
+
+@pytest.mark.parametrize("need", [PLAIN, SURPLUS])
+@given(draw=st.floats(0, 1, exclude_max=True))
+def test_zero_intelligence_draws_between_the_tariffs(need: Need, draw: float) -> None:
+    bid = made(zero_intelligence(lambda: draw), need)
+    margin = -2_200 if bid.side is Side.BUY else 2_200
+    drawn = 80_000 + draw * 220_000
+    assert bid.limit_price == pytest.approx(min(max(drawn + margin, 80_000), 300_000), abs=0.501)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("kw", [0.0, 0.001, -0.001, 0.0019, -0.0019])
+def test_less_than_a_watt_hour_is_no_bid(strategy: Strategy, kw: float) -> None:
+    assert strategy(replace(PLAIN, net_flow_kw=(kw, kw, kw))) is None
+
+
+@pytest.mark.parametrize(("need", "side"), [(PLAIN, Side.BUY), (SURPLUS, Side.SELL)])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_paused_owner_trades_nothing(strategy: Strategy, need: Need, side: Side) -> None:
+    assert made(strategy, need).side is side
+    assert allowed(strategy(need), OwnerLimits(paused=True)) is None
+
+
+limits = st.builds(
+    OwnerLimits,
+    min_sell_price=st.integers(0, 400_000),
+    max_buy_price=st.none() | st.integers(0, 400_000),
+)
+
+
+@given(needs(), limits)
+def test_the_owner_has_the_last_word_on_prices(need: Need, owner: OwnerLimits) -> None:
+    bid = newsvendor(need)
+    within = allowed(bid, owner)
+    if bid is None or within is None:
+        assert bid is within is None
+        return
+    assert (within.side, within.energy_wh) == (bid.side, bid.energy_wh)
+    if bid.side is Side.SELL:
+        assert within.limit_price == max(bid.limit_price, owner.min_sell_price)
+    else:
+        most = math.inf if owner.max_buy_price is None else owner.max_buy_price
+        assert within.limit_price == min(bid.limit_price, most)
+
+
+@given(st.integers(0, 300_000), st.integers(0, 300_000), st.integers(0, 100_000))
+def test_an_offer_leaves_seller_and_buyer_the_same(feed_in: int, room: int, fee: int) -> None:
+    assume(fee <= room)
+    price = offer_price(feed_in, feed_in + room, fee)
+    seller, buyer = price - feed_in, feed_in + room - fee - price
+    assert seller >= 0
+    assert buyer - seller in {0, 1}
+
+
+def made(strategy: Callable[[Need], Bid | None], need: Need) -> Bid:
+    bid = strategy(need)
+    assert bid is not None
+    return bid

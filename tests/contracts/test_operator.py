@@ -19,6 +19,7 @@ from contracts.metering import MeterReading, sign_reading
 from contracts.operator import Operator, OperatorError, ensure_market
 from contracts.orders import Order, Side, sign_order
 from contracts.settings import ChainConfig, MarketConfig
+from contracts.tariff_schedule import TariffPoster
 from simulation.clock import SimClock, slot_index
 from tests.dashboard.hub_server import HubServer
 
@@ -49,7 +50,9 @@ class Story:
         self.open_market(key)
         deployment = ensure_market(self.hub, self.chain, self.market, self.clock, self.folder / "operator", key)
         self.ledger = Ledger(deployment, key)
-        return Operator(self.hub, self.ledger, self.clock, self.market, CONNECTIONS_KW, self.folder / "operator")
+        tariffs = TariffPoster(self.ledger, self.market, self.clock, "UTC")
+        folder = self.folder / "operator"
+        return Operator(self.hub, self.ledger, self.clock, self.market, CONNECTIONS_KW, folder, tariffs)
 
     def open_market(self, key: LocalAccount) -> None:
         """A market whose clock the test may turn faster than the wall's."""
@@ -157,6 +160,8 @@ def test_fee_and_mechanism_reach_the_contract(chain: str, tmp_path: Path, monkey
         assert (trade.energy_wh, trade.price, trade.proceeds, trade.cost) == (600, 180_000, 108_000, 120_000)
         report = next(entry for entry in original("/api/slots") if entry["slot"] == story.slot)
         assert (report["price"], report["supply_wh"], report["demand_wh"]) == (180_000, 1000, 600)
+        assert report["bought_wh"] == {"1": -600, "2": 600}
+        assert (report["retail_price"], report["feed_in_price"]) == (300_000, 80_000)
         story.operator.step(story.at(6))
         assert audit(story.ledger, None, lambda *_: None).ok
     finally:

@@ -7,6 +7,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -228,8 +229,10 @@ def _trades(hub: HubServer, slot: int, chain: RecordedChain) -> None:
             )
             for index, (seller, buyer, wh) in enumerate(pairs)
         ]
-        report = {"slot": slot - back, "price": price, "volume_wh": 4050, "orders": 5, "fills": 4}
-        report |= {"supply_wh": 6000, "demand_wh": 4050}
+        report: dict[str, Any] = {"slot": slot - back, "price": price, "volume_wh": 4050, "orders": 5, "fills": 4}
+        bought_wh = {1: -300, 2: 1200, 3: -450, 4: -3300, 5: 2850}
+        report |= {"supply_wh": 6000, "demand_wh": 4050, "bought_wh": bought_wh}
+        report |= {"retail_price": 300_000, "feed_in_price": 80_000}
         hub.post("/api/slots", report | {"state": "settled", "tx_hash": tx_hash})
     hub.post("/api/trades", [transfer.model_dump(mode="json") for transfer in chain.transfers])
 

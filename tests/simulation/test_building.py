@@ -1,6 +1,7 @@
 """Readings of simulated buildings: believable, repeatable, and the same live and back-filled."""
 
 import hashlib
+import math
 import os
 import subprocess
 import sys
@@ -77,15 +78,50 @@ def test_months_are_computed_one_by_one() -> None:
     pd.testing.assert_frame_equal(whole[columns].tail(2880).reset_index(drop=True), short[columns])
 
 
-def test_the_planner_sets_the_battery() -> None:
-    house = simulation()
-    house.set_point_kw = 1.5
-    assert step(house, NOON, 0).battery_kw == 1.5
-    house.set_point_kw = -99.0
-    assert step(house, NOON + timedelta(minutes=1), 1).battery_kw == -3.0
-    house.set_point_kw = None
-    reading = step(house, NOON + timedelta(minutes=2), 2)
+class Fixed:
+    """A control that wants the same power all the time, and notes what it is told."""
+
+    def __init__(self, wanted_kw: float) -> None:
+        self.wanted_kw = wanted_kw
+        self.asked: list[tuple[datetime, float]] = []
+        self.told: list[tuple[datetime, float]] = []
+
+    def set_point_kw(self, moment: datetime, net_flow_kw: float) -> float:
+        self.asked.append((moment, net_flow_kw))
+        return self.wanted_kw
+
+    def delivered(self, moment: datetime, grid_kw: float) -> None:
+        self.told.append((moment, grid_kw))
+
+
+def test_without_a_control_the_battery_keeps_the_sun_in_the_house() -> None:
+    reading = step(simulation(), NOON, 0)
     assert reading.battery_kw == pytest.approx(min(3.0, reading.net_flow_kw))
+
+
+@pytest.mark.parametrize(("wanted_kw", "possible_kw"), [(1.5, 1.5), (-99.0, -3.0), (math.inf, 3.0), (-math.inf, -3.0)])
+def test_a_control_is_followed_as_far_as_the_battery_can(wanted_kw: float, possible_kw: float) -> None:
+    house, control = simulation(), Fixed(wanted_kw)
+    assert house.follow(control)
+    assert step(house, NOON, 0).battery_kw == possible_kw
+
+
+def test_a_control_is_told_what_the_meter_saw() -> None:
+    house, control = simulation(), Fixed(0.5)
+    house.follow(control)
+    readings = [step(house, NOON + timedelta(minutes=seq), seq) for seq in range(5)]
+    assert control.asked == [(reading.timestamp, reading.net_flow_kw) for reading in readings]
+    assert [moment for moment, _ in control.told] == [reading.timestamp for reading in readings]
+    assert [kw for _, kw in control.told] == pytest.approx([reading.grid_kw for reading in readings])
+
+
+def test_a_house_without_a_battery_tells_its_control_what_passes_the_meter() -> None:
+    house, control = simulation(HOUSE.model_copy(update={"battery_capacity_kwh": 0.0})), Fixed(5.0)
+    assert house.battery is None
+    house.follow(control)
+    reading = step(house, NOON, 0)
+    assert (reading.battery_kw, reading.grid_kw) == (0.0, -reading.net_flow_kw)
+    assert [kw for _, kw in control.told] == pytest.approx([reading.grid_kw])
 
 
 def test_live_rows_are_the_bytes_of_back_filled_rows() -> None:

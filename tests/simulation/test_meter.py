@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 
+from building_clients.battery_control import SlotControl
 from building_clients.readings_store import ReadingsStore
 from building_clients.simulator_thread import Heartbeat
 from simulation import mqtt_meter
@@ -212,7 +213,10 @@ def test_minutes_are_the_means_of_their_messages(tmp_path: Path, broker: Broker,
         assert first.soc == pytest.approx(0.525)
         assert first.quality == "measured+late"
         assert len(list(house.building.history(NOON, 28))) == 0
-        assert house.building.planned_battery_kw(3.0, 0.25) == pytest.approx(3.0)
+        limits = house.building.battery
+        assert limits is not None
+        assert (limits.capacity_kwh, limits.charge_kw) == (10, 5)
+        assert not house.building.follow(SlotControl(house.clock))
 
 
 def test_solar_alone_makes_no_reading(

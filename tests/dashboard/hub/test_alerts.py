@@ -113,8 +113,9 @@ def test_a_silent_operator(
     hub: httpx.Client, make_hub: Callable[..., httpx.Client], clock: SimClock, slot: int
 ) -> None:
     assert texts(hub, None) == []
-    report = {"slot": slot, "price": None, "volume_wh": 0, "orders": 0, "fills": 0, "state": "cleared", "tx_hash": None}
-    report |= {"supply_wh": 0, "demand_wh": 0}
+    report: dict[str, Any] = {"slot": slot, "price": None, "volume_wh": 0, "orders": 0, "fills": 0, "bought_wh": {}}
+    report |= {"supply_wh": 0, "demand_wh": 0, "retail_price": 300_000, "feed_in_price": 80_000}
+    report |= {"state": "cleared", "tx_hash": None}
     hub.post("/api/slots", json=report)
     fast = clock.model_copy(update={"speed": 3600.0, "wall_start": datetime.now(UTC)})
     restarted = make_hub(fast)

@@ -147,6 +147,9 @@ def report(slot: int, state: str, **changes: Any) -> dict[str, Any]:
         "fills": 2,
         "supply_wh": 1500,
         "demand_wh": 900,
+        "bought_wh": {"1": -900, "2": 900},
+        "retail_price": 300_000,
+        "feed_in_price": 80_000,
         "state": state,
         "tx_hash": None,
     }
