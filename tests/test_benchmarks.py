@@ -21,6 +21,8 @@ SMALL = {
     "BUILDINGS": 2,
     "ROUNDS": 1,
     "VIRTUAL": (4,),
+    "MEMBERS": 100,
+    "SLOTS": 2,
 }
 
 
