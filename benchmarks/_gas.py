@@ -11,6 +11,7 @@ from eth_account import Account
 from benchmarks._street import FIRST_SLOT, PRICE, RING_SLOTS, SOLD_WH, Street, Tick
 from contracts.build import compile_sources
 from contracts.deployment import abi_of
+from contracts.events import EnergyTransfer, MarketEvent
 from contracts.metering import SignedMeterReading
 from contracts.orders import Side
 from contracts.sender import Sender, connect
@@ -123,15 +124,17 @@ class _Slots:
     def _submit(self, readings: Sequence[SignedMeterReading]) -> None:
         events = self._street.ledger.submit_readings(readings)
         assert {event.name for event in events} == {"EnergyMetered"}, "a reading was refused"
-        if len(readings) > self._most:
-            self._most, self.per_reading = (
-                len(readings),
-                self._street.ledger.gas_used(events[0].tx_hash) / len(readings),
-            )
+        if len(readings) >= self._most:
+            self._most, self.per_reading = len(readings), self._gas(events) / len(readings)
 
     def _close(self, slot: int, members: Sequence[int]) -> None:
         closed = self._street.close(slot, members)
-        self.per_member_closed = self._street.ledger.gas_used(closed[-1].tx_hash) / len(closed)
+        if len(members) >= self._most:
+            self.per_member_closed = self._gas(closed) / len(closed)
+
+    def _gas(self, events: Sequence[MarketEvent] | Sequence[EnergyTransfer]) -> int:
+        """Of all transactions that these come from."""
+        return sum(self._street.ledger.gas_used(tx_hash) for tx_hash in {event.tx_hash for event in events})
 
 
 def _naive(rpc_url: str) -> float:

@@ -23,6 +23,7 @@ SMALL = {
     "VIRTUAL": (4,),
     "MEMBERS": 100,
     "SLOTS": 2,
+    "TWINS": ("building_01",),
 }
 
 
