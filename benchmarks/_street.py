@@ -80,9 +80,7 @@ class Street:
         return sold + [self.reading(index, slot, CONSUMED_WH, 0) for index in buyers]
 
     def close(self, slot: int, members: Sequence[int]) -> list[EnergyTransfer]:
-        """End the slot's window and net what is left with the utility; the trades of the last call."""
+        """End the slot's window and net what is left with the utility."""
         window = self.ledger.deployment.settlement_window_slots
         self.ledger.advance_to(max(slot + window + 1, self.ledger.current_slot() + 1))
-        for first in range(0, len(members), 200):
-            closed = self.ledger.close_slot(slot, [index + 1 for index in members[first : first + 200]])
-        return closed
+        return self.ledger.close_slot(slot, [index + 1 for index in members])

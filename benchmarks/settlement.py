@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from benchmarks._gas import SIZES, Gas, measure_gas
+from benchmarks._gas import Gas, measure_gas
 from benchmarks._processes import Processes, cpu_seconds, free_port, wait_for_port
 from benchmarks._street import FIRST_SLOT, RING_SLOTS, Street, Tick
 from benchmarks._table import Row, show_figures
@@ -119,7 +119,7 @@ def _figures(gas: Gas, speed: Speed) -> dict[str, Any]:
 
 def _rows(gas: Gas, speed: Speed) -> list[Row]:
     naive = gas.naive_per_trade
-    rows = [_row(f"a trade, {n} in one transaction", gas.per_trade[str(n)], naive, TARGETS[str(n)]) for n in SIZES]
+    rows = [_row(f"a trade, {n} in one transaction", one, naive, TARGETS[n]) for n, one in gas.per_trade.items()]
     rows += [
         _row("a pair of an aggregated book (20 members, 100 pairs)", gas.per_pair, naive, 14_000),
         _row("one more order of an aggregated book", gas.per_additional_order, naive, 20_000),

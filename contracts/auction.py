@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from contracts.balances import Tariff
 from contracts.clearing import Clearing, Fill
-from contracts.fees import MAX_GAS
+from contracts.gas import MAX_GAS, settlement_gas
 from contracts.orders import Side, SignedOrder
-from contracts.settlement import settlement_gas
 from contracts.typed_data import is_of_plain_key
 from simulation.settings import Settings
 

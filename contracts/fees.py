@@ -8,9 +8,6 @@ from web3 import Web3
 from web3.exceptions import Web3RPCError
 from web3.types import TxParams, Wei
 
-MAX_GAS = 16_777_216
-"""Most gas of a transaction on real chains (EIP-7825)"""
-
 
 class Fees(NamedTuple):
     """An offer."""

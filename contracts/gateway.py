@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic_core import from_json
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
@@ -108,8 +109,8 @@ class Gateway:
         if body is None:
             return JSONResponse(_error(None, INVALID_REQUEST, f"request is larger than {MAX_BODY} bytes"), 413)
         try:
-            calls = json.loads(body)
-        except (ValueError, RecursionError):
+            calls = from_json(body)  # its depth is limited; json's own limit is raised by web3, up to a crash
+        except ValueError:
             return JSONResponse(_error(None, INVALID_REQUEST, "the body is not JSON"), 400)
         return Response(
             json.dumps(await self._answers(calls), separators=(",", ":")),

@@ -10,20 +10,14 @@ from eth_account.signers.local import LocalAccount
 from contracts.balances import MemberBalance, MeterState, Tariff, Totals
 from contracts.deployment import UTILITY, Deployment, abi_of, packed_tariff
 from contracts.events import EnergyTransfer, EventReader, MarketEvent, transfers
+from contracts.gas import CLOSED_AT_ONCE, GAS_BASE, GAS_READING, READINGS_AT_ONCE, settlement_gas
 from contracts.hub_client import HubClient
 from contracts.member import Member
 from contracts.metering import SignedMeterReading, packed_reading
 from contracts.orders import SignedOrder, order_tuple
 from contracts.plain_call import PlainCall, plain_call
 from contracts.sender import DEFAULT, LedgerError, Sender, Sending, connect
-from contracts.settlement import (
-    CLOSED_AT_ONCE,
-    GAS_BASE,
-    GAS_READING,
-    READINGS_AT_ONCE,
-    packed_settlement,
-    settlement_gas,
-)
+from contracts.settlement import packed_settlement
 from contracts.typed_data import Domain, compact, on_chain
 from contracts.views import Call, Views
 

@@ -9,7 +9,7 @@ from coincurve import PublicKey
 from eth_utils.crypto import keccak
 
 from contracts.anvil import ChainError
-from contracts.fees import MAX_GAS
+from contracts.gas import MAX_GAS
 
 GAS_FIELD = {1: 3, 2: 4}
 """Place of the gas limit in the typed transactions that are served (EIP-2930, EIP-1559)."""

@@ -24,7 +24,8 @@ from web3.providers.rpc.utils import REQUEST_RETRY_ALLOWLIST, ExceptionRetryConf
 from web3.types import RPCEndpoint, TxParams, TxReceipt
 
 from contracts.delivery import SEND, Delivery, Signed
-from contracts.fees import MAX_GAS, Fees, current_fees
+from contracts.fees import Fees, current_fees
+from contracts.gas import MAX_GAS
 from contracts.refusals import Abi, ContractRejected, LedgerError, Refusals, is_nonce_taken
 from contracts.settings import Sending
 

@@ -9,13 +9,6 @@ from contracts.typed_data import SignatureError, compact
 
 SignedTerms = tuple[int, bytes, bytes]
 Batch = tuple[int, list[SignedTerms], list[int]]
-GAS_BASE, GAS_ORDER, GAS_FILL, GAS_WALLET = 150_000, 25_000, 45_000, 130_000
-"""More than a settlement, an order, a fill (with collateral and audit entry), a contract wallet's check can cost;
-tests/contracts/solidity/Fitting.t.sol measures it."""
-GAS_READING = 50_000
-"""More than a meter reading can cost."""
-READINGS_AT_ONCE, CLOSED_AT_ONCE = 300, 200
-"""Meter readings, and members netted with the utility, that fit in a transaction whatever they cost."""
 NO_R = bytes(32)
 NO_ORDER = 2**32 - 1
 
@@ -40,11 +33,6 @@ def packed_settlement(
     buy_at = {index: place for place, index in enumerate(buy_order, start=len(sells))}
     packed = [_place(sell_at, sell) << 96 | _place(buy_at, buy) << 64 | wh for sell, buy, wh in fills]
     return (price << 64 | slot << 32 | len(sells), orders, packed), wallet_signatures
-
-
-def settlement_gas(orders: int, fills: int, wallet_signatures: int) -> int:
-    """A gas limit for a settlement: more than it can cost. What is not used is not paid for."""
-    return GAS_BASE + GAS_ORDER * orders + GAS_FILL * fills + GAS_WALLET * wallet_signatures
 
 
 def _place(places: dict[int, int], index: int) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from pydantic_core import from_json
 
 from simulation.settings import MeterConfig, MeterField, Quantity
 
@@ -52,7 +53,7 @@ def fields_of(config: MeterConfig) -> dict[Quantity, MeterField]:
 def parse(payload: bytes | bytearray, config: MeterConfig, arrived: datetime) -> Sample:
     """What a message says. Raises MessageError when it is no JSON object, or holds nothing that is known."""
     try:
-        message = json.loads(payload)
+        message = from_json(bytes(payload))  # its depth is limited, whatever else the process has loaded
     except ValueError as error:
         raise MessageError("it is not JSON") from error
     if not isinstance(message, dict):

@@ -22,6 +22,9 @@ SMALL = {
     "ROUNDS": 1,
     "VIRTUAL": (4,),
     "TURNS": 1,
+    "MEMBERS": 100,
+    "SLOTS": 2,
+    "TWINS": ("building_01",),
 }
 
 

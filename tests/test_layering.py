@@ -47,6 +47,12 @@ def test_no_tensorflow_outside_training(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
+def test_the_gateway_needs_no_web3() -> None:
+    """It starts in no time, and web3 raises Python's recursion limit so far that a request could overflow the stack."""
+    code = "import contracts.chain, sys; sys.exit('web3' in sys.modules or sys.getrecursionlimit() > 1000)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
 def test_the_dashboard_needs_no_tensorflow() -> None:
     assert not [path for path in (ROOT / "dashboard").rglob("*.py") if "tensorflow" in set(imported(path))]
 

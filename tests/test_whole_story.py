@@ -64,12 +64,22 @@ def summary(home: Path) -> dict[str, Any]:
         up = subprocess.Popen(command("up", *arguments), cwd=ROOT, stdout=log, stderr=log)
         try:
             kill_when_live(home, scenario)
+            live = verified(home, "--scenario", scenario)
+            (home / "live.json").write_text(json.dumps(live))
             assert up.wait(600) == 0, (home / "up.log").read_text()[-4000:]
         finally:
             if up.poll() is None:
                 up.send_signal(signal.SIGINT)
                 up.wait(60)
     return dict(json.loads(result.read_text()))
+
+
+def verified(home: Path, *arguments: str | Path) -> dict[str, Any]:
+    """What `ledger verify` finds."""
+    verify = command("ledger", "verify", "--home", home / "state", "--json", "-", *arguments)
+    done = subprocess.run(verify, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return dict(json.loads(done.stdout))
 
 
 def kill_when_live(home: Path, scenario: Path) -> None:
@@ -162,6 +172,13 @@ def test_replayed_chain_agrees_with_the_hub(chain_after: str, home: Path) -> Non
     assert models
     assert [contract.functions.releaseOf(model).call() for model in models] == list(range(1, len(models) + 1))
     assert any(seller and buyer for _, seller, buyer, *_ in on_chain)
+
+
+def test_ledger_verifies_while_it_runs_and_afterwards(chain_after: str, home: Path) -> None:
+    live = json.loads((home / "live.json").read_text())
+    after = verified(home, "--scenario", home / "state" / "scenario.toml", "--no-hub")
+    assert (live["ok"], after["ok"]) == (True, True)
+    assert 0 < live["events"] < after["events"]
 
 
 def _proceeds(event: Any, utility: int) -> int:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import settlement
+from contracts import gas
 from contracts.auction import make_auction
 from contracts.balances import Tariff
 from contracts.clearing import Clearing, Fill
-from contracts.fees import MAX_GAS
+from contracts.gas import MAX_GAS
 from contracts.orders import Order, Side, SignedOrder
 
 PLAIN, WALLET = "0x" + "11" * 64 + "1b", "0x" + "22" * 100
@@ -57,7 +57,7 @@ def test_of_too_much_the_largest_fills_are_settled(signature: str, room: int) ->
     assert kept == sorted(energies_wh, reverse=True)[:room]
     assert len(auction.sells) == len(auction.buys) == room
     wallets = 0 if signature == PLAIN else 2 * room
-    assert settlement.settlement_gas(2 * room, room, wallets) <= MAX_GAS
+    assert gas.settlement_gas(2 * room, room, wallets) <= MAX_GAS
     assert sorted(auction.bought_wh().values(), reverse=True)[:room] == kept
     assert auction.report()["fills"] == 500
     assert auction.report()["supply_wh"] == auction.report()["demand_wh"] == 500  # 1 Wh in each order
@@ -74,4 +74,4 @@ def test_the_figures_are_those_that_are_measured() -> None:
     stated = dict(re.findall(r"constant (\w+) = ([\d_]+);", FITTING.read_text(encoding="utf-8")))
     assert int(stated.pop("TRANSACTION_GAS")) == MAX_GAS
     assert len(stated) == 6
-    assert {name: getattr(settlement, name) for name in stated} == {name: int(n) for name, n in stated.items()}
+    assert {name: getattr(gas, name) for name in stated} == {name: int(n) for name, n in stated.items()}

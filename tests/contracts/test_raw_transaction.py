@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from contracts.fees import MAX_GAS
+from contracts.gas import MAX_GAS
 from contracts.raw_transaction import NotServed, read_transaction
 from tests.contracts.minting import CHAIN_ID, new_account
 

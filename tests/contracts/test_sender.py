@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from web3.types import TxReceipt
 
-from contracts.fees import MAX_GAS, Fees
+from contracts.fees import Fees
+from contracts.gas import MAX_GAS
 from contracts.sender import DEFAULT, ContractRejected, LedgerError, Sending
 from tests.contracts.bare_node import BareNode, bare_node
 from tests.contracts.chain_process import ROOT

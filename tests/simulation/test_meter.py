@@ -73,6 +73,7 @@ def test_the_time_of_measurement_counts(moment: object) -> None:
     [
         (b"21.5 W", "not JSON"),
         (b"[1, 2]", "not a JSON object"),
+        (b"[" * 100_000, "not JSON"),
         (b'{"power": 3}', "has none of load_power, solar_power.*building.meter.fields"),
         (b'{"load_power": "much"}', "load_power = 'much' is no number"),
         (b'{"load_power": []}', r"load_power = \[\] is no number"),

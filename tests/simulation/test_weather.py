@@ -22,11 +22,11 @@ def index_of(sky: Weather, seed: int = 7, place: str = "H") -> np.ndarray:
     return clear_sky_index(seed, place, sky.clouds)
 
 
-@pytest.mark.parametrize("wanted", [0.5, 0.7, 0.9, 1.0])
+@pytest.mark.parametrize("wanted", [0.5, 0.7, 1.0])
 def test_the_climate_is_as_cloudy_as_asked(wanted: float) -> None:
-    """Ten years' irradiance over clear-sky irradiance."""
+    """Five years' irradiance over clear-sky irradiance."""
     ratios = []
-    for seed in range(10):
+    for seed in range(5):
         sky = weather(SITE.model_copy(update={"clear_sky_index": wanted}), seed, date(2026, 1, 1), 365)
         ratios.append((sky.clear_ghi * index_of(sky, seed)).sum() / sky.clear_ghi.sum())
     assert np.mean(ratios) == pytest.approx(wanted, abs=0.03)

@@ -8,7 +8,7 @@ import {vm} from "./support/Vm.sol";
 import {World} from "./support/World.sol";
 
 /// @notice The most that the operator sends at once fits into a transaction in the worst case: storage that was never used,
-/// the audit array on, energy that sellers lack, a utility that cannot pay. The figures are those of contracts/settlement.py.
+/// the audit array on, energy that sellers lack, a utility that cannot pay. The figures are those of contracts/gas.py.
 /// forge-config: default.isolate = true
 contract FittingTest is World {
     uint256 private constant TRANSACTION_GAS = 16_777_216;
