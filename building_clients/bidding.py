@@ -1,9 +1,11 @@
-"""Bidding, pure: from forecast, plan and expected price to one limit order for the next slot.
+"""Bidding, pure: from forecast, plan and likely prices to one limit order for the next slot.
 
 Quantity. Whoever bought too little pays the utility for the rest, whoever bought too much sells it the rest: two costs
-of being wrong, and the best quantity is the quantile of the own need at their ratio, the newsvendor's (Arrow, Harris
-and Marschak 1951, doi:10.2307/1906813; for energy markets Pinson, Chevallier and Kariniotakis 2007,
-doi:10.1109/TPWRS.2007.901117). A battery with room is the cheaper utility: then its stored energy sets these costs.
+of being wrong. At a price that is known, the best quantity is the quantile of the own need at their ratio, the
+newsvendor's (Arrow, Harris and Marschak 1951, doi:10.2307/1906813; for energy markets Pinson, Chevallier and
+Kariniotakis 2007, doi:10.1109/TPWRS.2007.901117). Prices are not known, and an order that is too dear is not filled, so
+the order is the one whose mean gain over likely prices is largest; with one likely price that is the newsvendor's.
+A battery with room is the cheaper utility: then its stored energy sets these costs.
 """
 
 from __future__ import annotations
@@ -12,13 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
+import numpy as np
+
+from building_clients.price_outlook import LikelyPrices
 from contracts.orders import Side
 from contracts.units import to_base_units
 
 TAU_MIN, TAU_MAX = 0.02, 0.98
 """Quantiles that three quantiles can be trusted to tell [1]"""
 Z90 = NormalDist().inv_cdf(0.9)
-MARGIN_SHARE = 0.01
+TAUS = tuple((2 * i + 1) / 40 for i in range(20))
+"""Evenly spread quantiles that stand for the whole distribution [1]"""
+MARGIN_SHARE = 0.03
 """What a bid keeps from its own value, of the room between the tariffs, so that a trade is better than none [1]"""
 
 
@@ -50,8 +57,8 @@ class Need:
     """What an excess kWh brings: the utility's feed-in price, or what it is worth in the battery, if that has room"""
     absorbed: bool
     """Whether the battery has room for errors of either sign."""
-    expected_price: float
-    """Local price that is expected, without the fee"""
+    likely: LikelyPrices
+    """Local prices that the auction may come to, without the fee"""
     grid_fee: float
     """Paid by the buyer on top of the price"""
     feed_in: float
@@ -89,26 +96,35 @@ def quantile(known: tuple[float, float, float], tau: float) -> float:
     return median + z * (high - median if z > 0 else median - low)
 
 
-def critical_ratio(need: Need, price: float) -> float:
-    """Newsvendor: (cost of a kWh too little) / (that + cost of a kWh too much), at the price of a traded one [1]
-
-    Where the battery takes up either error, being wrong costs next to nothing, and the median is as good as any.
-    """
-    room = need.short_price - need.surplus_price
-    if need.absorbed or room <= 0:
-        return 0.5
-    return min(max((need.short_price - price) / room, 0.0), 1.0)
-
-
 def newsvendor(need: Need) -> Bid | None:
-    """The quantity that is best at the expected price, up to what the last kWh of it is worth."""
-    to_buy = need.position_kw(critical_ratio(need, need.expected_price + need.grid_fee))
-    if to_buy > 0:
-        return _bid(Side.BUY, to_buy, need, need.surplus_price if need.battery_kw > 0 else need.short_price)
-    to_sell = need.position_kw(critical_ratio(need, need.expected_price))
-    if to_sell < 0:
-        return _bid(Side.SELL, -to_sell, need, need.short_price if need.battery_kw < 0 else need.surplus_price)
-    return None
+    """The order with the largest mean gain over the likely prices, up to what its energy is worth on the whole."""
+    if need.absorbed:
+        return _as_planned(need)
+    needs_kw = need.battery_kw - np.array([quantile(need.net_flow_kw, tau) for tau in TAUS])
+    positions_kw = np.append(needs_kw, 0.0)
+    missing_kw = needs_kw - positions_kw[:, None]
+    cost = np.where(missing_kw > 0, missing_kw * need.short_price, missing_kw * need.surplus_price).mean(axis=1)
+    worth = cost[-1] - cost
+    fees = np.where(positions_kw > 0, need.grid_fee, 0.0)
+    prices = need.likely.prices + fees[:, None]
+    gain = np.maximum(worth[:, None] - positions_kw[:, None] * prices, 0) @ need.likely.chances
+    best = int(np.argmax(gain))
+    position_kw = float(positions_kw[best])
+    if gain[best] <= 0 or position_kw == 0:
+        return None
+    side = Side.BUY if position_kw > 0 else Side.SELL
+    return _bid(side, abs(position_kw), need, float(worth[best]) / position_kw)
+
+
+def _as_planned(need: Need) -> Bid | None:
+    """Where the battery takes up either error, being wrong costs next to nothing, and the median is as good as any.
+
+    The limit is what the last kWh is worth, which the battery gives or takes.
+    """
+    position_kw = need.position_kw(0.5)
+    if position_kw > 0:
+        return _bid(Side.BUY, position_kw, need, need.surplus_price if need.battery_kw > 0 else need.short_price)
+    return _bid(Side.SELL, -position_kw, need, need.short_price if need.battery_kw < 0 else need.surplus_price)
 
 
 def truthful(need: Need) -> Bid | None:

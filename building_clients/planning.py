@@ -15,7 +15,7 @@ from building_clients.battery_program import BatteryProgram
 from simulation.battery import Battery, BatteryLimits
 from simulation.errors import MicrogridError
 
-END_SHARE = 0.7
+END_SHARE = 0.8
 """What energy left at the end of the horizon counts, of what it could earn at the mean price there [1]"""
 
 ROUNDING = 1e-6

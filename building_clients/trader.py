@@ -9,7 +9,7 @@ import numpy as np
 from building_clients.battery_control import ControlRule
 from building_clients.bidding import Bid, Need, OwnerLimits, Strategy, allowed
 from building_clients.planning import BatteryPlan, Planner, Prices
-from building_clients.price_outlook import PriceOutlook
+from building_clients.price_outlook import LikelyPrices, PriceOutlook
 from building_clients.tariffs import Tariffs
 from simulation.battery import BatteryLimits
 
@@ -53,7 +53,8 @@ class Trader:
         plan = self._planner.plan(net_flow_kw[:, 1], soc, self._prices(local, tariffs))
         if self._strategy is None:
             return Decision(plan, None)
-        need = self._need(net_flow_kw[0], plan, float(local[0]), tariffs)
+        likely = self._outlook.likely(slot, float(tariffs.feed_in[0]), float(tariffs.retail[0]))
+        need = self._need(net_flow_kw[0], plan, likely, tariffs)
         return Decision(plan, allowed(self._strategy(need), self._owner))
 
     def rule(self, plan: BatteryPlan, tariffs: Tariffs) -> ControlRule:
@@ -69,7 +70,7 @@ class Trader:
         buy = np.minimum(local + tariffs.grid_fee + spread, tariffs.retail)
         return Prices(buy, np.maximum(local - spread, tariffs.feed_in))
 
-    def _need(self, net_flow_kw: np.ndarray, plan: BatteryPlan, local: float, tariffs: Tariffs) -> Need:
+    def _need(self, net_flow_kw: np.ndarray, plan: BatteryPlan, likely: LikelyPrices, tariffs: Tariffs) -> Need:
         feed_in, retail = float(tariffs.feed_in[0]), float(tariffs.retail[0])
         short, surplus, gives, takes = retail, feed_in, False, False
         if self._battery is not None:
@@ -85,7 +86,7 @@ class Trader:
             short_price=short,
             surplus_price=surplus,
             absorbed=gives and takes,
-            expected_price=local,
+            likely=likely,
             grid_fee=tariffs.grid_fee,
             feed_in=feed_in,
             retail=retail,
@@ -100,5 +101,5 @@ class Trader:
         return stored - limits.min_soc * limits.capacity_kwh > error_kwh, top - stored > error_kwh
 
 
-ROOM = 0.3
+ROOM = 1.0
 """Share of half the forecast's interval that counts as a usual error [1]"""
