@@ -93,13 +93,9 @@ class Trader:
         )
 
     def _room(self, net_flow_kw: np.ndarray, soc: float) -> tuple[bool, bool]:
-        """Whether the battery, after its plan, can give and take what a usual error asks for."""
+        """Whether the battery, after its plan, can give and take a usual error: half of the forecast's interval."""
         limits = self._battery
         assert limits is not None
-        error_kwh = ROOM * float(net_flow_kw[2] - net_flow_kw[0]) / 2 * self._hours
+        error_kwh = float(net_flow_kw[2] - net_flow_kw[0]) / 2 * self._hours
         stored, top = soc * limits.capacity_kwh, limits.max_soc * limits.capacity_kwh
         return stored - limits.min_soc * limits.capacity_kwh > error_kwh, top - stored > error_kwh
-
-
-ROOM = 1.0
-"""Share of half the forecast's interval that counts as a usual error [1]"""

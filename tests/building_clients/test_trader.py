@@ -120,7 +120,7 @@ def test_without_a_battery_the_utility_stands_behind_every_error() -> None:
     (need,) = strategy.needs
     assert (need.short_price, need.surplus_price, need.absorbed, need.battery_kw) == (0.30, 0.08, False, 0.0)
     assert need.net_flow_kw == (-3, -1, 0)
-    assert need.expected_price == pytest.approx(0.19)
+    assert (need.likely.prices @ need.likely.chances) == pytest.approx(0.19)
 
 
 def test_a_battery_with_room_stands_behind_errors_of_either_sign() -> None:
@@ -132,10 +132,10 @@ def test_a_battery_with_room_stands_behind_errors_of_either_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    ("soc", "short", "surplus"), [(0.007, 0.30, 0.162), (0.993, 0.20, 0.08), (0.008, 0.20, 0.162), (0.992, 0.20, 0.162)]
+    ("soc", "short", "surplus"), [(0.024, 0.30, 0.162), (0.976, 0.20, 0.08), (0.026, 0.20, 0.162), (0.974, 0.20, 0.162)]
 )
 def test_a_full_or_empty_battery_leaves_one_side_to_the_utility(soc: float, short: float, surplus: float) -> None:
-    """A usual error is 0.3 x 2 kW / 2 for a quarter of an hour: 0.075 kWh of 10."""
+    """A usual error is 2 kW / 2 for a quarter of an hour: 0.25 kWh of 10."""
     need = need_of(Listening(soc=soc, stored_value=0.18), forecast(-2, -1, 0))
     assert (need.short_price, need.surplus_price) == pytest.approx((short, surplus))
     assert need.absorbed is (0.0075 < soc < 0.9925)
