@@ -333,14 +333,18 @@ def hub(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> Non
 
 
 @app.command()
-def operator(home: HomeOption = DEFAULT_HOME, scenario: ScenarioOption = None) -> None:
+def operator(
+    home: HomeOption = DEFAULT_HOME,
+    scenario: ScenarioOption = None,
+    standby: Annotated[bool, typer.Option("--standby", help="Stand by for another operator.")] = False,
+) -> None:
     """Run the market operator: clears and settles each slot."""
     from contracts.operator import run_operator
 
     place, wanted = _process(home, scenario)
     capacities_kw = {number: building.connection_kw for number, building in enumerate(wanted.building, start=1)}
     folder, zone = place.folder / "operator", wanted.site.timezone
-    run_operator(wanted.hub.url, folder, wanted.market, wanted.chain, capacities_kw, zone)
+    run_operator(wanted.hub.url, folder, wanted.market, wanted.chain, capacities_kw, zone, standby)
 
 
 @app.command()

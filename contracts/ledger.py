@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from eth_account.signers.local import LocalAccount
+from web3 import Web3
 
 from contracts.balances import MemberBalance, MeterState, Tariff, Totals
 from contracts.deployment import UTILITY, Deployment, abi_of, packed_tariff
@@ -24,6 +25,22 @@ from contracts.views import Call, Views
 NOBODY = "0x" + "0" * 40
 SLOT_STATES: tuple[Literal["open"], Literal["settled"], Literal["closed"]] = ("open", "settled", "closed")
 SlotState = Literal["open", "settled", "closed"]
+ROLES_ABI: list[dict[str, Any]] = [
+    {
+        "type": "function",
+        "name": name,
+        "stateMutability": mutability,
+        "inputs": [{"name": "role", "type": "bytes32"}, {"name": "account", "type": "address"}],
+        "outputs": outputs,
+    }
+    for name, mutability, outputs in (
+        ("hasRole", "view", [{"name": "", "type": "bool"}]),
+        ("grantRole", "nonpayable", []),
+    )
+]
+"""The part of OpenZeppelin's access control that is used."""
+OPERATOR_ROLES = ("REGISTRAR_ROLE", "CLOCK_ROLE", "TARIFF_ROLE", "MODEL_ROLE")
+"""What an operator does in each slot; roles, pause and the settler are the admin's."""
 BLOCKS_PER_QUESTION = 5000
 """Logs are asked for in pieces: public nodes refuse long ranges."""
 
@@ -208,6 +225,25 @@ class Ledger:
         """How much of an offer was already bought [Wh]"""
         return int(self._read(self._call.filledWh(order_hash)))
 
+    # ---- operators
+
+    def is_operator(self, wallet: str) -> bool:
+        """Whether a wallet may do all that an operator does in each slot."""
+        roles = self._roles()
+        return all(self._read(roles.hasRole(_role(name), wallet)) for name in OPERATOR_ROLES)
+
+    def grant_operator_roles(self, wallets: Iterable[str]) -> None:
+        """Let these wallets stand in for the operator (admin only); those that may already are left alone."""
+        roles = self._roles()
+        for wallet in map(Web3.to_checksum_address, wallets):
+            for name in OPERATOR_ROLES:
+                if not self._read(roles.hasRole(_role(name), wallet)):
+                    self._sender.send(roles.grantRole(_role(name), wallet))
+
+    def _roles(self) -> Any:
+        """The functions of the market's role contract (MarketRoles.sol)."""
+        return self._web3.eth.contract(self._read(self._call.roles()), abi=ROLES_ABI).functions
+
     # ---- the shared forecaster
 
     def anchor_model(self, model_hash: str) -> int:
@@ -295,3 +331,7 @@ class Ledger:
                 return list(batch.execute())
 
         return list(self._sender.query(ask))
+
+
+def _role(name: str) -> bytes:
+    return bytes(Web3.keccak(text=name))

@@ -55,6 +55,7 @@ def run_operator(
     chain: ChainConfig,
     capacities_kw: Mapping[int, float],
     timezone: str,
+    standby: bool = False,
 ) -> None:
     """Work until SIGTERM or SIGINT. Raises OperatorError, HubError or LedgerError when it cannot begin.
 
@@ -68,11 +69,14 @@ def run_operator(
     hub.wait_until_up(HUB_WAIT_S)
     clock = SimClock.model_validate(hub.get("/api/clock"))
     key = load_or_create_key(folder / "operator.key")
-    deployment = ensure_market(hub, chain, market, clock, folder, key)
-    ledger = Ledger(deployment, key, chain.sending)
+    if standby:
+        ledger = join_market(hub, chain, key)
+    else:
+        ledger = Ledger(ensure_market(hub, chain, market, clock, folder, key), key, chain.sending)
+        ledger.grant_operator_roles(market.standby_operators)
     tariffs = TariffPoster(ledger, market, clock, timezone)
-    operator = Operator(hub, ledger, clock, market, capacities_kw, folder, tariffs)
-    log.info("market %s is open", deployment.contract)
+    operator = Operator(hub, ledger, clock, market, capacities_kw, folder, tariffs, standby)
+    log.info("market %s is open%s", ledger.deployment.contract, "; standing by" if standby else "")
     operator.run(stop)
 
 
@@ -97,6 +101,17 @@ def ensure_market(
     Ledger(deployment)
     hub.put("/api/market", deployment.model_dump(mode="json"))
     return deployment
+
+
+def join_market(hub: HubClient, chain: ChainConfig, key: LocalAccount) -> Ledger:
+    """The market of another operator, which named this one's wallet. Raises OperatorError, HubError or LedgerError."""
+    ledger = Ledger.from_hub(hub, key, chain.contract_address, chain.sending)
+    if not ledger.is_operator(key.address):
+        raise OperatorError(
+            f"wallet {key.address} may not stand by for market {ledger.deployment.contract}: add it to "
+            "market.standby_operators in the first operator's scenario, and start that operator again"
+        )
+    return ledger
 
 
 def _check_speed(path: Path, deployment: Deployment, slot_seconds: int) -> None:
@@ -126,7 +141,10 @@ class Operator:
         capacities_kw: Mapping[int, float],
         folder: Path,
         tariffs: TariffPoster,
+        standby: bool = False,
     ) -> None:
+        """A standby clears as the first operator does, and acts where that leaves something undone."""
+        self._standby = standby
         self._hub = hub
         self._ledger = ledger
         self._clock = clock
@@ -157,16 +175,27 @@ class Operator:
 
     def step(self, now: datetime) -> None:
         """Do everything that is due at `now`."""
-        self._register_members()
-        self._tariffs.step(now)
+        leads = self._leads(now)
+        if leads:
+            self._register_members()
+            self._tariffs.step(now)
         self._clear_due(now)
         self._settle_due(now)
+        if leads:
+            self._advance(now)
+            self._close_due()
+            self._anchor_models()
+        self._report_trades()
+
+    def _leads(self, now: datetime) -> bool:
+        """A standby leads once the market's clock is half a slot late: then there is no other operator."""
+        late = self._clock.slot_at(now - self._clock.slot_length / 2)
+        return not self._standby or self._ledger.current_slot() < late
+
+    def _advance(self, now: datetime) -> None:
         while self._ledger.current_slot() < self._clock.slot_at(now):
             self._ledger.advance_to(self._ledger.current_slot() + 1)
             self._settle_due(now)
-        self._close_due()
-        self._report_trades()
-        self._anchor_models()
 
     # ---- members
 
@@ -238,9 +267,10 @@ class Operator:
     # ---- delivery
 
     def _settle_due(self, now: datetime) -> None:
+        turn = self._window // 2 if self._standby else 0  # the contract lets others settle later than the first one
         for slot in self._stored():
             state = self._ledger.slot_state(slot)
-            if slot >= self._ledger.current_slot() or state == "closed":
+            if slot + turn >= self._ledger.current_slot() or state == "closed":
                 continue
             complete = self._relay_readings(slot)
             late = now >= self._clock.slot_start(slot + 1) + self._clock.slot_length / 2

@@ -86,6 +86,8 @@ class MarketConfig(Settings):
     """Test money that a new building puts into escrow on a development chain [currency]"""
     utility_wallet: str | None = Field(default=None, pattern=r"^0x[0-9a-fA-F]{40}$")
     """Wallet that may withdraw the utility's money from the contract; by default nobody can (test money)."""
+    standby_operators: tuple[Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")], ...] = ()
+    """Wallets of operators that stand by (`./microgrid operator --standby`) and take over when this one is silent"""
     admin_delay_hours: float = Field(default=24.0, ge=0, le=720)
     """How long after its announcement the contract's admin can be replaced [h]"""
     audit_batches: bool = True

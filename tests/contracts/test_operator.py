@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from eth_account import Account
@@ -16,14 +17,15 @@ from contracts.hub_client import HubClient
 from contracts.keys import load_or_create_key
 from contracts.ledger import Ledger
 from contracts.metering import MeterReading, sign_reading
-from contracts.operator import Operator, OperatorError, ensure_market
+from contracts.operator import Operator, OperatorError, ensure_market, join_market
 from contracts.orders import Order, Side, sign_order
-from contracts.settings import ChainConfig, MarketConfig
+from contracts.settings import ChainConfig, MarketConfig, TariffPeriod
 from contracts.tariff_schedule import TariffPoster
 from simulation.clock import SimClock, slot_index
 from tests.dashboard.hub_server import HubServer
 
 MARKET = MarketConfig()
+TIMEZONE = "Europe/Berlin"
 CONNECTIONS_KW = {1: 30.0, 2: 30.0}
 
 
@@ -50,7 +52,7 @@ class Story:
         self.open_market(key)
         deployment = ensure_market(self.hub, self.chain, self.market, self.clock, self.folder / "operator", key)
         self.ledger = Ledger(deployment, key)
-        tariffs = TariffPoster(self.ledger, self.market, self.clock, "UTC")
+        tariffs = TariffPoster(self.ledger, self.market, self.clock, TIMEZONE)
         folder = self.folder / "operator"
         return Operator(self.hub, self.ledger, self.clock, self.market, CONNECTIONS_KW, folder, tariffs)
 
@@ -167,6 +169,64 @@ def test_fee_and_mechanism_reach_the_contract(chain: str, tmp_path: Path, monkey
     finally:
         story.hub.close()
         story.server.stop()
+
+
+def test_a_standby_takes_over_when_the_operator_falls_silent(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first operator registers the members, and is never heard of again."""
+    story.operator.step(story.clock.now())
+    for index in range(2):
+        Ledger(story.ledger.deployment, story.owners[index]).fund(index + 1, 10_000_000)
+    story.order(0, Side.SELL, 1000, 100_000)
+    story.order(1, Side.BUY, 600, 280_000)
+    key = Account.create()
+    with pytest.raises(OperatorError, match=f"wallet {key.address} may not stand by .* market.standby_operators"):
+        join_market(story.hub, story.chain, key)
+    story.ledger.grant_operator_roles([key.address])
+    story.ledger.grant_operator_roles([key.address])
+    ledger = join_market(story.hub, story.chain, key)
+    tariffs = TariffPoster(ledger, story.market, story.clock, TIMEZONE)
+    folder = story.folder / "standby"
+    standby = Operator(story.hub, ledger, story.clock, story.market, CONNECTIONS_KW, folder, tariffs, standby=True)
+    story.meter(monkeypatch)
+    standby.step(story.at(-0.05))
+    standby.step(story.at(0.4))
+    assert ledger.current_slot() < story.slot, "it gives the first operator half a slot"
+    for moment in (0.6, 1.6, 2.6):
+        standby.step(story.at(moment))
+    assert ledger.slot_state(story.slot) == "open", "the first operator has the first half of the window"
+    for moment in (3.6, 4.6, 5.6, 6.6):
+        standby.step(story.at(moment))
+    trades = [(trade.seller, trade.buyer, trade.energy_wh, trade.kind) for trade in ledger.transfers()]
+    assert trades == [(1, 2, 600, "auction"), (1, 0, 300, "utility"), (0, 2, 200, "utility")]
+    assert audit(ledger, story.hub, lambda *_: None).ok
+
+
+def test_time_of_use_tariffs_are_posted_two_days_ahead(chain: str, tmp_path: Path) -> None:
+    evening = TariffPeriod(from_hour=16, to_hour=21, days="all", retail_per_kwh=0.5, feed_in_per_kwh=0.1)
+    story = Story(chain, tmp_path, MarketConfig(time_of_use=(evening,)))
+    try:
+        story.operator.step(story.clock.now())
+        first = story.ledger.current_slot() + 2
+        found = story.ledger.tariffs(first, 180)
+        for slot, tariff in enumerate(found, start=first):
+            local = story.clock.slot_start(slot).astimezone(ZoneInfo(TIMEZONE))
+            expected = (500_000, 100_000) if 16 <= local.hour < 21 else (300_000, 80_000)
+            assert (tariff.retail_price, tariff.feed_in_price) == expected, local
+        again = TariffPoster(story.ledger, story.market, story.clock, TIMEZONE)
+        again.step(story.clock.now())
+        posted = posted_slots(story.ledger)
+        assert posted == list(range(first, posted[-1] + 1))
+        again.step(story.clock.now() + timedelta(hours=20))
+        later = posted_slots(story.ledger)
+        assert later == list(range(first, later[-1] + 1))
+        assert len(later) > len(posted)
+    finally:
+        story.hub.close()
+        story.server.stop()
+
+
+def posted_slots(ledger: Ledger) -> list[int]:
+    return [event.values["slot"] for event in ledger.events() if event.name == "TariffPosted"]
 
 
 def test_a_stranger_is_not_registered(story: Story) -> None:
