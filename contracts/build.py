@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -43,12 +44,18 @@ def compile_sources(tools: Path, sources: dict[str, str]) -> dict[str, dict[str,
     import solcx
 
     modules = install_package(tools / "solc", *PACKAGES)
-    request = {"language": "Solidity", "settings": SETTINGS, "sources": {k: {"content": v} for k, v in sources.items()}}
     try:
-        output = solcx.compile_standard(request, solc_binary=_compiler(tools / "solc", modules))
+        output = solcx.compile_standard(compiler_request(sources), solc_binary=_compiler(tools / "solc", modules))
     except solcx.exceptions.SolcError as error:
         raise BuildError(_complaints(str(error))) from error
     return dict(output["contracts"])
+
+
+def compiler_request(sources: Mapping[str, str], outputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The compiler's standard input for sources by name, with our settings; `outputs` choose other results."""
+    settings = SETTINGS if outputs is None else SETTINGS | {"outputSelection": outputs}
+    contents = {name: {"content": text} for name, text in sources.items()}
+    return {"language": "Solidity", "settings": settings, "sources": contents}
 
 
 def _complaints(answer: str) -> str:

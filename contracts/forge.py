@@ -14,7 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,16 @@ def ensure_solc(tools: Path) -> Path:
     return wrapper
 
 
-def lay_out(tools: Path, folder: Path, tests: Path = TESTS) -> None:
-    """Make or renew a forge project: copies of the contracts, the tests and the artifacts, nothing remembered."""
+def lay_out(tools: Path, folder: Path, without: Sequence[str] = ()) -> None:
+    """Make or renew a forge project: copies of the contracts, the tests and the artifacts, nothing remembered.
+
+    Test files that match one of the patterns in `without` are left out, and so need not be compiled.
+    """
     modules = install_package(tools / "solc", *PACKAGES)
     artifacts = _artifacts(tools, folder / "shipped")
     for stale in ("contracts", "test", "shipped", "cache/fuzz", "cache/invariant"):
         shutil.rmtree(folder / stale, ignore_errors=True)
-    shutil.copytree(tests, folder / "test")
+    shutil.copytree(TESTS, folder / "test", ignore=shutil.ignore_patterns(*without))
     shutil.copytree(FOLDER, folder / "contracts", ignore=_all_but_solidity)
     (folder / "test" / "foundry.toml").replace(folder / "foundry.toml")
     (folder / "remappings.txt").write_text("@openzeppelin/=node_modules/@openzeppelin/\n", encoding="utf-8")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.build import CONTRACTS, FOLDER, PACKAGES, SETTINGS, collect_sources
+from contracts.build import CONTRACTS, FOLDER, PACKAGES, collect_sources, compiler_request
 from contracts.forge import lay_out, run_tests, ship
 from contracts.node_packages import install_package, node_binary
 
@@ -48,10 +48,11 @@ class Mutant:
 class Bench:
     """A project whose tests see the contracts by their shipped bytes alone, and a compiler for mutants of these."""
 
-    def __init__(self, tools: Path, project: Path, compiler: subprocess.Popen[str]) -> None:
+    def __init__(self, tools: Path, project: Path, compiler: subprocess.Popen[str], sources: Mapping[str, str]) -> None:
         self._tools = tools
         self._project = project
         self._compiler = compiler
+        self._sources = dict(sources)
 
     def kill(self, mutant: Mutant) -> list[str]:
         """Names of the tests that fail on the mutant; the project is put right again afterwards."""
@@ -72,7 +73,9 @@ class Bench:
         """Artifacts of CONTRACTS, as far as tests read them; a mutant that does not compile is a mistake of ours."""
         assert self._compiler.stdin is not None
         assert self._compiler.stdout is not None
-        self._compiler.stdin.write(json.dumps(self._request(file, edited)) + "\n")
+        sources, wanted = self._sources | {f"contracts/{file}": edited}, ["abi", "evm.bytecode.object"]
+        outputs = {f"contracts/{name}.sol": {name: wanted} for name in CONTRACTS}
+        self._compiler.stdin.write(json.dumps(compiler_request(sources, outputs)) + "\n")
         self._compiler.stdin.flush()
         answer = json.loads(self._compiler.stdout.readline())
         errors = [one["formattedMessage"] for one in answer.get("errors", []) if one["severity"] == "error"]
@@ -82,27 +85,15 @@ class Bench:
             name: {"abi": one["abi"], "bytecode": "0x" + one["evm"]["bytecode"]["object"]} for name, one in made.items()
         }
 
-    def _request(self, file: str, edited: str) -> dict[str, Any]:
-        sources = collect_sources(install_package(self._tools / "solc", *PACKAGES)) | {f"contracts/{file}": edited}
-        wanted = {f"contracts/{name}.sol": {name: ["abi", "evm.bytecode.object"]} for name in CONTRACTS}
-        return {
-            "language": "Solidity",
-            "settings": SETTINGS | {"outputSelection": wanted},
-            "sources": {name: {"content": text} for name, text in sources.items()},
-        }
-
 
 @contextmanager
 def open_bench(tools: Path, project: Path) -> Iterator[Bench]:
     """Lay the project out, and start the compiler."""
-    lay_out(tools, project)
-    for pattern in UNUSED:
-        for path in (project / "test").glob(pattern):
-            path.unlink()
-    package = install_package(tools / "solc", *PACKAGES) / "solc"
-    command = [str(node_binary()), "-e", COMPILER, "--", str(package)]
+    lay_out(tools, project, without=UNUSED)
+    modules = install_package(tools / "solc", *PACKAGES)
+    command = [str(node_binary()), "-e", COMPILER, "--", str(modules / "solc")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as compiler:
-        yield Bench(tools, project, compiler)
+        yield Bench(tools, project, compiler, collect_sources(modules))
 
 
 def edit(text: str, mutant: Mutant) -> str:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from contracts.forge import ForgeError, ForgeResult, ensure_solc, forge, lay_out, run_tests
+from tests.contracts.tool_environment import TOOLS
 
-ROOT = Path(__file__).parents[2]
-TOOLS = ROOT / ".tools"
 DEEP = os.environ.get("FOUNDRY_PROFILE") == "deep"
 CALLS = 1_000_000 if DEEP else 100_000
 """At least so many calls are made up for each invariant."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.contracts.mutants import Bench, Mutant, edit, open_bench
+from tests.contracts.tool_environment import TOOLS
 
-TOOLS = Path(__file__).parents[2] / ".tools"
 MARKET, MEMBERS, CLOCK, METERS, SIGNS = (
     f"{name}.sol" for name in ("SmartMicrogrid", "Members", "MarketClock", "Metering", "Signatures")
 )

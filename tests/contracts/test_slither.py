@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from contracts.build import PACKAGES, SETTINGS, collect_sources
+from contracts.build import PACKAGES, collect_sources, compiler_request
 from contracts.forge import ensure_solc
 from contracts.node_packages import install_package
 from tests.contracts.tool_environment import TOOLS, private_environment, tool_program
@@ -28,9 +28,7 @@ def findings(folder: Path, sources: dict[str, str]) -> list[Finding]:
     for name, text in sources.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    contents = {name: {"content": text} for name, text in sources.items()}
-    request = {"language": "Solidity", "settings": SETTINGS | {"outputSelection": OUTPUT}, "sources": contents}
-    (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
+    (folder / "request.json").write_text(json.dumps(compiler_request(sources, OUTPUT)), encoding="utf-8")
     program = tool_program("slither", SLITHER)
     options = ["--compile-force-framework", "solc-json", "--solc", str(ensure_solc(TOOLS)), "--json", "found.json"]
     done = subprocess.run(
