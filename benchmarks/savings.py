@@ -51,7 +51,7 @@ def main(json_file: str | None, data: str | None = None, days: int | None = None
     folder = Path(data)
     homes = read_homes(folder, ZONE, days)
     tariffs = {"flat": np.full(len(homes.load_kwh), RETAIL)}
-    own = time_of_use(folder, homes)
+    own = time_of_use(folder, ZONE, homes)
     if own is not None:
         tariffs["time_of_use"] = own
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

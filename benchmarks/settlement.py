@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -12,8 +11,9 @@ from typing import Any
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from benchmarks._chain import start_chain
 from benchmarks._gas import Gas, measure_gas
-from benchmarks._processes import Processes, cpu_seconds, free_port, wait_for_port
+from benchmarks._processes import Processes, cpu_seconds
 from benchmarks._street import FIRST_SLOT, RING_SLOTS, Street, Tick
 from benchmarks._table import Row, show_figures
 from cli.tables import table_console
@@ -21,12 +21,6 @@ from contracts.clearing import clear
 from contracts.order_book import BookEntry
 from contracts.orders import Side, SignedOrder, order_hash
 
-CHAIN = """
-import sys; from pathlib import Path
-from contracts.chain import run_chain; from contracts.settings import ChainConfig
-run_chain(ChainConfig(rpc_url=sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
-"""
-TOOLS = Path(__file__).parents[1] / ".tools"
 MEMBERS = 400
 SLOTS = 5
 """Slots of the throughput run, each with MEMBERS / 2 trades."""
@@ -54,9 +48,7 @@ def main(json_file: str | None) -> None:
 
 def _measured(tick: Tick) -> tuple[Gas, Speed]:
     with tempfile.TemporaryDirectory(prefix="microgrid-bench-") as folder, Processes(Path(folder)) as processes:
-        url = f"http://127.0.0.1:{free_port()}"
-        pid = processes.start("chain", [sys.executable, "-c", CHAIN, url, f"{folder}/chain", str(TOOLS)])
-        wait_for_port(url.removeprefix("http://"))
+        url, pid = start_chain(processes, Path(folder))
         street = Street(url, MEMBERS, False, tick)
         audited = Street(url, 2 * 20, True, tick)
         gas = measure_gas(url, street, audited, tick)

@@ -115,8 +115,13 @@ class Agent:
         known = self._forecast
         if known is not None and known.slot == slot and known.model_version == self._learner.model_version:
             return
-        self._forecast = self._learner.forecast(now, slot)
+        self._new_forecast(now)
+
+    def _new_forecast(self, now: datetime) -> Forecast:
+        """From the next slot on, with everything that was measured so far; shown at the hub too."""
+        self._forecast = self._learner.forecast(now, self._clock.slot_at(now) + 1)
         self._hub.post("/api/forecasts", self._forecast.model_dump(mode="json"))
+        return self._forecast
 
     def _connect(self, now: datetime) -> None:
         """Find the market that the operator announced; with a pinned contract, no other."""
@@ -172,9 +177,8 @@ class Agent:
 
     def _bid(self, now: datetime) -> None:
         """Take part in the auction of the next slot; who comes late takes the one after it."""
-        assert self._forecast is not None
         assert self._ledger is not None
-        self._auctions.step(now, self._forecast, self._store.last(), self._ledger)
+        self._auctions.step(now, lambda: self._new_forecast(now), self._store.last(), self._ledger)
 
     def _send_order(self, bid: Bid, slot: int, expiry_slot: int) -> None:
         assert self._ledger is not None

@@ -1,4 +1,4 @@
-"""A building in the auctions: plans and bids for the next slot, learns prices, keeps its battery to what it traded."""
+"""A building in the auctions: plans and bids for the next slot, each time from the newest forecast."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 
+from building_clients.auction_results import AuctionResults
 from building_clients.battery_control import SlotControl
 from building_clients.bidding import Bid, OwnerLimits, Strategy, linear_ramp, newsvendor, truthful, zero_intelligence
 from building_clients.forecast import Forecast
 from building_clients.planning import GreedyPlanner, NoBattery, OptimalPlanner, PlanError, Planner
-from building_clients.price_outlook import AuctionResult, PriceOutlook
+from building_clients.price_outlook import PriceOutlook
 from building_clients.tariffs import Tariffs, tariffs_ahead
 from building_clients.trader import Decision, Trader
 from contracts.hub_client import HubClient
 from contracts.ledger import Ledger
 from contracts.settings import MarketConfig
-from contracts.units import from_base_units, to_base_units, wh_to_kwh
+from contracts.units import to_base_units
 from simulation.battery import Battery, BatteryLimits
 from simulation.building import Building
 from simulation.clock import SimClock
@@ -34,10 +34,10 @@ BID_MARGIN_WALL_S = 5.0
 """The last bid is sent this long before gate closure, so that a busy machine still is in time [wall s]"""
 RAMP = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the bidding time at which a ramp bids anew [1]"""
-LAST_AUCTIONS = 500
-"""How many auctions a building that starts learns from [1]"""
 
 SendBid = Callable[[Bid, int], None]
+Foresee = Callable[[], Forecast]
+"""Makes a forecast from everything that is known now."""
 
 
 class Auctions:
@@ -57,7 +57,6 @@ class Auctions:
         self._trading = config.trading
         self._clock = clock
         self._market = market
-        self._hub = hub
         self._send = send
         self._hours = clock.slot_minutes / 60
         self._outlook = PriceOutlook(round(24 / self._hours))
@@ -66,15 +65,19 @@ class Auctions:
         wants = self._limits is not None and config.trading.planner == "optimal"
         self._steers = wants and building.follow(self._control)
         self._planner = self._choose_planner(config)
+        efficiency = self._limits.round_trip_efficiency**0.5 if self._steers and self._limits else None
+        self._results = AuctionResults(member, clock, market, hub, self._outlook, self._control, efficiency)
         slot = clock.slot_at(clock.now())
-        self._learned = slot - LAST_AUCTIONS
         self._next = slot + 1
         self._ramp_step = 0
-        self._warned = slot
+        self._said_blind = False
 
-    def step(self, now: datetime, forecast: Forecast, last: Reading | None, ledger: Ledger) -> None:
-        """Whatever is due: learn from the newest auctions, bid for the next slot. Raises HubError or LedgerError."""
-        self._learn(now)
+    def step(self, now: datetime, forecast: Foresee, last: Reading | None, ledger: Ledger) -> None:
+        """Whatever is due: learn from the newest auctions, bid for the next slot. Raises HubError or LedgerError.
+
+        `forecast` is called when a bid is due: by then most of the running slot is known.
+        """
+        self._results.learn(now)
         slot = max(self._next, self._clock.slot_at(now) + 1)
         if slot != self._next:
             self._next, self._ramp_step = slot, 0
@@ -82,7 +85,7 @@ class Auctions:
         if now >= closure:
             self._next, self._ramp_step = slot + 1, 0
         elif slot == self._clock.slot_at(now) + 1 and self._is_due(now, closure):
-            self._bid(now, slot, forecast, last, ledger)
+            self._bid(now, slot, forecast(), last, ledger)
 
     def _is_due(self, now: datetime, closure: datetime) -> bool:
         margin = timedelta(seconds=BID_MARGIN_WALL_S * self._clock.speed)
@@ -113,7 +116,10 @@ class Auctions:
         self, now: datetime, slot: int, forecast: Forecast, last: Reading | None, tariffs: Tariffs, elapsed: float
     ) -> Decision | None:
         """None, with a warning, when nothing can be planned."""
-        trader = Trader(self._planner, self._limits, self._outlook, self._strategy(elapsed), self._hours, self._owner)
+        planner, limits = self._planner, self._limits
+        if not self._steers and last is not None and last.soc is None:
+            planner, limits = self._without_battery(), None
+        trader = Trader(planner, limits, self._outlook, self._strategy(elapsed), self._hours, self._owner)
         try:
             decision = trader.decide(slot, self._quantiles(slot, forecast), self._soc_at(now, slot, last), tariffs)
         except PlanError as error:
@@ -163,30 +169,12 @@ class Auctions:
             return GreedyPlanner(self._limits, self._hours)
         return OptimalPlanner(self._limits, config.connection_kw, round(24 / self._hours), self._hours)
 
-    # ---- what the auctions came to
-
-    def _learn(self, now: datetime) -> None:
-        """Prices for the outlook, and for the battery what was traded. Asks only when a new result can be there."""
-        running = self._clock.slot_at(now)
-        gate = self._clock.slot_start(running + 1) - timedelta(seconds=self._market.gate_closure_seconds)
-        newest = running + (now >= gate)
-        if self._learned >= newest:
-            return
-        for report in self._hub.get("/api/slots", limit=min(LAST_AUCTIONS, newest - self._learned + 1)):
-            if report["slot"] > self._learned:
-                self._note(report)
-        late = now > self._clock.slot_start(running) + self._clock.slot_length / 3
-        if late and self._learned < running and self._warned < running:
-            log.warning("slot %d was not cleared in time: the utility supplies it; is the operator running?", running)
-            self._warned = running
-
-    def _note(self, report: dict[str, Any]) -> None:
-        slot = self._learned = report["slot"]
-        price = None if report["price"] is None else from_base_units(report["price"])
-        result = AuctionResult(price, report["supply_wh"], report["demand_wh"])
-        feed_in, retail = from_base_units(report["feed_in_price"]), from_base_units(report["retail_price"])
-        self._outlook.observe(slot, result, feed_in, retail)
-        self._control.contract(slot, wh_to_kwh(report["bought_wh"].get(str(self._member), 0)))
+    def _without_battery(self) -> Planner:
+        """For a battery whose meter does not tell its state of charge; said once."""
+        if self._limits is not None and not self._said_blind:
+            log.warning("nobody measures the battery's state of charge: bids do not count on it (map `soc`)")
+            self._said_blind = True
+        return NoBattery()
 
 
 def _owners_limits(battery: BatteryLimits | None, trading: TradingConfig) -> BatteryLimits | None:

@@ -43,6 +43,11 @@ class ControlRule:
         return -short_kw if worth_in >= self.feed_in else 0.0
 
 
+def self_consumption(feed_in: float, retail: float, one_way_efficiency: float) -> ControlRule:
+    """Without a plan: every surplus is stored and every lack met from the battery, if a round trip pays at all."""
+    return ControlRule(math.sqrt(feed_in * retail), one_way_efficiency, feed_in, retail)
+
+
 @dataclass
 class _Slot:
     rule: ControlRule
@@ -65,11 +70,19 @@ class SlotControl:
             known = {number: one for number, one in self._slots.items() if number >= slot - 1}
             self._slots = known | {slot: _Slot(rule)}
 
-    def contract(self, slot: int, energy_kwh: float) -> None:
-        """So much was bought (> 0) or sold for `slot` [kWh]"""
+    def contract(self, slot: int, energy_kwh: float, otherwise: ControlRule | None = None) -> None:
+        """So much was bought (> 0) or sold for `slot` [kWh]
+
+        A building that started after it had bid has no plan for the slot; then the rule `otherwise` holds, and what of
+        the slot is over is taken to have gone as agreed.
+        """
+        now = self._clock.now()
         with self._lock:
             if slot in self._slots:
                 self._slots[slot].contracted_kwh = energy_kwh
+            elif otherwise is not None and slot >= self._clock.slot_at(now):
+                over = max(0.0, (now - self._clock.slot_start(slot)) / self._clock.slot_length)
+                self._slots[slot] = _Slot(otherwise, energy_kwh, over * energy_kwh)
 
     def set_point_kw(self, moment: datetime, net_flow_kw: float) -> float:
         """Wanted battery power in the minute from `moment` on: what is left of the slot makes up for its past."""

@@ -23,7 +23,7 @@ from contracts.units import to_base_units
 TAU_MIN, TAU_MAX = 0.02, 0.98
 """Quantiles that three quantiles can be trusted to tell [1]"""
 Z90 = NormalDist().inv_cdf(0.9)
-TAUS = tuple((2 * i + 1) / 40 for i in range(20))
+TAUS = tuple((2 * i + 1) / 42 for i in range(21))
 """Evenly spread quantiles that stand for the whole distribution [1]"""
 MARGIN_SHARE = 0.03
 """What a bid keeps from its own value, of the room between the tariffs, so that a trade is better than none [1]"""

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 MODEL_MIN_DAYS = 2
 """Days of history below which the seasonal base forecasts even when there are weights."""
+RUNNING_SHARE = 0.5
+"""Of a running slot so many minutes must be over to stand for all of it: a bid is made before its end [1]"""
 STALE_H = 2.0
 """Readings older than this before the first slot forecast say nothing about today [h]"""
 MODEL_MAX = 100.0
@@ -48,7 +50,7 @@ class Forecaster:
         """Forecast from `slot` on, with what was measured before `now`; `source` and `reason` say from what."""
         readings = readings[readings.index <= now - timedelta(minutes=1)]
         try:
-            series = Series(to_slots(readings, self._slot_minutes))
+            series = Series(to_slots(readings, self._slot_minutes, RUNNING_SHARE))
         except TrainError as error:
             return self._flat(readings, now, slot, model_version, str(error))
         sample = series.newest()

@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 FORECAST_DAYS = 56
 """History that a forecast looks at [d]"""
 MINUTES_PER_DAY = 1440
-VALIDATION_SHARE = 0.2
+VALIDATION_SHARE, VALIDATION_DAYS = 0.2, 28
+"""The newest part of the samples is held back to judge by, at most so many days of them [1, d]"""
 History = Callable[[int], pd.DataFrame]
 """Gives the last so many minutes of readings."""
 
@@ -225,13 +226,13 @@ def _private(start: Weights, trained: Weights, config: LearningConfig) -> Weight
     return [old + change for old, change in zip(start, update, strict=True)]
 
 
-def split(series: Series, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+def split(series: Series, batch_size: int, until: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Slots at which training and validation samples end, by time; no training target is a validation input.
 
-    Raises TrainError when there are too few.
+    With `until` of the slots before it alone. Raises TrainError when there are too few.
     """
-    ends = series.ends()
-    held_back = int(len(ends) * VALIDATION_SHARE)
+    ends = series.ends(until)
+    held_back = min(int(len(ends) * VALIDATION_SHARE), VALIDATION_DAYS * series.slots.per_day)
     training = ends[: max(0, len(ends) - held_back - series.slots.per_day)]
     if len(training) < batch_size or not held_back:
         raise TrainError(f"{len(ends)} windows are too few to train and validate; wait for more history")

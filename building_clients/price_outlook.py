@@ -15,6 +15,8 @@ MEMORY_DAYS = 28
 """Auctions at the same time of day that the likely prices come from [d]"""
 DAY_WEIGHT = 0.93
 """Weight of an auction over that of the day after it [1]"""
+DOUBT = 0.1
+"""Weight of the price that is expected before any auction, where a like auction of yesterday has 1 [1]"""
 LIKENESS = 0.25
 """An auction counts by how near the one before it was to the newest one; at this distance 1/e [1]"""
 
@@ -74,13 +76,12 @@ class PriceOutlook:
     def likely(self, slot: int, feed_in: float, retail: float) -> LikelyPrices:
         """What `slot` may come to: the prices of the last weeks at this time of day.
 
-        Those that followed on a price like the newest one are more likely.
+        Those that followed on a price like the newest one are more likely. The middle between the tariffs always
+        stays possible: who no longer saw any gain would stay away from the auction for good.
         """
-        seen = self._seen[slot % len(self._mean)]
-        if not seen:
-            return LikelyPrices(np.array([feed_in + START * (retail - feed_in)]), np.ones(1))
-        places, before = np.array(seen).T
+        places, before = np.array(self._seen[slot % len(self._mean)]).reshape(-1, 2).T
         weights = DAY_WEIGHT ** np.arange(len(places))[::-1] * np.exp(-np.abs(before - self._newest) / LIKENESS)
+        places, weights = np.append(places, START), np.append(weights, DOUBT)
         return LikelyPrices(feed_in + places * (retail - feed_in), weights / weights.sum())
 
 

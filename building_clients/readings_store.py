@@ -21,6 +21,8 @@ from simulation.reading import QUALITY, Reading
 __all__ = ["ReadingsStore", "StoreError"]
 
 MONTH = "%Y-%m"
+REMEMBERED = 64 * 1440
+"""No more of the newest rows than this stay in memory, at 60 bytes each [1]"""
 FLOWS = [name for name in COLUMNS if name not in ("seq", "timestamp", "soc", "quality")]
 
 
@@ -37,6 +39,8 @@ class ReadingsStore:
         self._months: list[MonthFile] = []
         self._lock = threading.Lock()
         self._guard = -1
+        self._reading = threading.Lock()
+        self._recent = pd.DataFrame()
         try:
             self._guard = self._claim()
             self._open_months()
@@ -116,9 +120,26 @@ class ReadingsStore:
     def frame(self, last_rows: int | None = None) -> pd.DataFrame:
         """The last rows (default: all) with the timestamp (UTC) as index; powers in kW, `soc` in [0, 1] or NaN.
 
-        Raises StoreError for a damaged row.
+        Raises StoreError for a damaged row. The newest weeks are remembered once read; after that only new rows are.
         """
-        parts = self._parts(0 if last_rows is None else self.count - last_rows)
+        if last_rows is None or last_rows > REMEMBERED:
+            return self._read(0 if last_rows is None else self.count - last_rows)
+        with self._reading:
+            wanted = max(last_rows, len(self._recent))
+            self._recent = self._continued(self._recent, self.count - wanted)
+            return self._recent.iloc[max(0, len(self._recent) - last_rows) :]
+
+    def _continued(self, known: pd.DataFrame, first: int) -> pd.DataFrame:
+        """Rows from `first` on, as far as they are still there; those that are known are not read again."""
+        parts = self._parts(first)
+        first = parts[0][1] if parts else first
+        if known.empty or known["seq"].iloc[0] > first:
+            return self._read(first)
+        known, next_seq = known.iloc[first - known["seq"].iloc[0] :], known["seq"].iloc[-1] + 1
+        return known if next_seq == self.count else _joined(known, self._read(next_seq))
+
+    def _read(self, first: int) -> pd.DataFrame:
+        parts = self._parts(first)
         try:
             frame = _read_csv(b"".join(month.text_from(first) for month, first, _ in parts))
         except ValueError:
@@ -187,6 +208,12 @@ def _read_csv(text: bytes) -> pd.DataFrame:
     frame = pd.read_csv(io.BytesIO(HEADER + text), dtype=kinds, index_col=False)
     frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True, format="ISO8601")
     return frame
+
+
+def _joined(known: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Both, one after the other; `quality` stays categories."""
+    names = known["quality"].cat.categories.union(new["quality"].cat.categories)
+    return pd.concat([part.assign(quality=part["quality"].cat.set_categories(names)) for part in (known, new)])
 
 
 def _is_sound(frame: pd.DataFrame, first: int) -> bool:

@@ -53,10 +53,11 @@ class SlotMeans:
         return SlotMeans(first, self.per_day, load, pv, measured)
 
 
-def to_slots(readings: pd.DataFrame, slot_minutes: int) -> SlotMeans:
+def to_slots(readings: pd.DataFrame, slot_minutes: int, last_share: float = 1.0) -> SlotMeans:
     """Mean power of each complete slot. A short gap is filled from the day before. Raises TrainError.
 
-    `readings` is indexed by the start of each minute (UTC) and holds `load_kw` and `pv_kw` [kW].
+    `readings` is indexed by the start of each minute (UTC) and holds `load_kw` and `pv_kw` [kW]. The last slot counts
+    as complete from this share of its minutes on [1].
     """
     per_day = HORIZON_H * 60 // slot_minutes
     if readings.empty:
@@ -64,7 +65,7 @@ def to_slots(readings: pd.DataFrame, slot_minutes: int) -> SlotMeans:
     slots = readings.index.as_unit("s").asi8 // (slot_minutes * 60)  # type: ignore[attr-defined]
     first, count = int(slots[0]), int(slots[-1] - slots[0]) + 1
     load, pv = (_means(slots - first, readings[name].to_numpy(float), count) for name in ("load_kw", "pv_kw"))
-    if int((slots == slots[-1]).sum()) < slot_minutes:
+    if int((slots == slots[-1]).sum()) < last_share * slot_minutes:
         load, pv = load[:-1], pv[:-1]
     start = _after_last_long_gap(load + pv, per_day)
     if len(load) - start < per_day:

@@ -81,9 +81,12 @@ class Series:
         self._gaps = np.concatenate([[0], np.cumsum(~slots.measured)])
         self._sums = [np.concatenate([[0.0], np.cumsum(v)]) for v in (load_off, slots.pv_kw, clear_kw[:count])]
 
-    def ends(self) -> np.ndarray:
-        """Every slot that a sample with a measured target can begin to forecast. Raises TrainError under MIN_DAYS."""
-        count, day = len(self.slots), self.slots.per_day
+    def ends(self, until: int | None = None) -> np.ndarray:
+        """Every slot that a sample with a measured target can begin to forecast. Raises TrainError under MIN_DAYS.
+
+        With `until` they are those of a shorter history, as if the slots from there on were not known yet.
+        """
+        count, day = len(self.slots) if until is None else until, self.slots.per_day
         if count < MIN_DAYS * day:
             raise TrainError(f"{count / day:.1f} days of history; training needs at least {MIN_DAYS}")
         lead = LEAD_DAYS if count >= 4 * LEAD_DAYS * day else 1

@@ -165,6 +165,9 @@ def bench(
     days: Annotated[int | None, typer.Option(min=60, help="savings: only so many days of them.")] = None,
 ) -> None:
     """Measure; prints a table."""
+    from building_clients.lean_memory import multiply_in_one_thread
+
+    multiply_in_one_thread()
     from cli.manage import run_bench
 
     run_bench(name, json_file, {"data": data, "days": days})

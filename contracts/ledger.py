@@ -39,6 +39,13 @@ ROLES_ABI: list[dict[str, Any]] = [
     )
 ]
 """The part of OpenZeppelin's access control that is used."""
+BALANCE_VIEWS = {
+    "escrowOf": "escrow",
+    "freeFunds": "free",
+    "energyBalance": "energy_balance_wh",
+    "debtOf": "debt",
+}
+"""The views of a member's balance, and what they are called here."""
 OPERATOR_ROLES = ("REGISTRAR_ROLE", "CLOCK_ROLE", "TARIFF_ROLE", "MODEL_ROLE")
 """What an operator does in each slot; roles, pause and the settler are the admin's."""
 BLOCKS_PER_QUESTION = 5000
@@ -95,7 +102,7 @@ class Ledger:
 
     def owner_of(self, number: int) -> str | None:
         """Wallet of a member, or None when it is not registered."""
-        owner = str(self._read(self._call.buildings(number))[0])
+        owner = Web3.to_checksum_address(self._view("buildings", number)[0])
         return None if owner == NOBODY else owner
 
     def is_registered(self, number: int) -> bool:
@@ -124,20 +131,16 @@ class Ledger:
 
     def balances(self, numbers: Sequence[int]) -> list[MemberBalance]:
         """The same of several members, in one question to the node."""
-        call = self._call
-        views = (call.escrowOf, call.freeFunds, call.energyBalance, call.debtOf)
-        answers = self._read_many([view(number) for number in numbers for view in views])
-        fields = ("escrow", "free", "energy_balance_wh", "debt")
-        rows = [answers[first : first + len(fields)] for first in range(0, len(answers), len(fields))]
+        calls = [(view, (number,)) for number in numbers for view in BALANCE_VIEWS]
+        answers = iter([value for (value,) in self.views(calls)])
         return [
-            MemberBalance(number=number, **dict(zip(fields, row, strict=True)))
-            for number, row in zip(numbers, rows, strict=True)
+            MemberBalance(number=number, **{name: next(answers) for name in BALANCE_VIEWS.values()})
+            for number in numbers
         ]
 
     def meters(self, numbers: Sequence[int]) -> list[MeterState]:
         """What the contract knows of the members' meters, in one question to the node."""
-        answers = self._read_many([self._call.meterOf(number) for number in numbers])
-        return [MeterState.from_chain(answer) for answer in answers]
+        return [MeterState.from_chain(answer) for answer in self.views([("meterOf", (number,)) for number in numbers])]
 
     def meter(self, number: int) -> MeterState:
         """What the contract knows of a member's meter; capacity 0 when it has none."""
@@ -145,13 +148,13 @@ class Ledger:
 
     def position_wh(self, number: int, slot: int) -> int:
         """Signed energy that a member has left in a slot [Wh]"""
-        return int(self._read(self._call.positions(slot, number)))
+        return int(self._view("positions", slot, number)[0])
 
     # ---- slots
 
     def current_slot(self) -> int:
         """Where the market's clock stands."""
-        return int(self._read(self._call.currentSlot()))
+        return int(self._view("currentSlot")[0])
 
     def advance_to(self, slot: int) -> None:
         """Move the market's clock forwards (clock role only)."""
@@ -159,12 +162,11 @@ class Ledger:
 
     def slot_state(self, slot: int) -> SlotState:
         """Open until settled; closed when its window is over."""
-        return SLOT_STATES[self._read(self._call.slotState(slot))]
+        return SLOT_STATES[self._view("slotState", slot)[0]]
 
     def tariff(self, slot: int) -> Tariff:
         """The utility's tariff in a slot."""
-        retail, feed_in = self._read(self._call.tariffAt(slot))
-        return Tariff(retail_price=retail, feed_in_price=feed_in)
+        return self.tariffs(slot, 1)[0]
 
     def tariffs(self, slot: int, count: int) -> list[Tariff]:
         """The same of `slot` and those after it, in one question to the node."""
@@ -223,7 +225,7 @@ class Ledger:
 
     def filled_wh(self, order_hash: str) -> int:
         """How much of an offer was already bought [Wh]"""
-        return int(self._read(self._call.filledWh(order_hash)))
+        return int(self._view("filledWh", order_hash)[0])
 
     # ---- operators
 
@@ -242,7 +244,7 @@ class Ledger:
 
     def _roles(self) -> Any:
         """The functions of the market's role contract (MarketRoles.sol)."""
-        return self._web3.eth.contract(self._read(self._call.roles()), abi=ROLES_ABI).functions
+        return self._web3.eth.contract(Web3.to_checksum_address(self._view("roles")[0]), abi=ROLES_ABI).functions
 
     # ---- the shared forecaster
 
@@ -257,7 +259,7 @@ class Ledger:
 
     def release_of(self, model_hash: str) -> int:
         """Number of a released model; 0 when no model with this hash was anchored."""
-        return int(self._read(self._call.releaseOf(bytes.fromhex(model_hash[2:]))))
+        return int(self._view("releaseOf", model_hash)[0])
 
     # ---- events and sums
 
@@ -286,12 +288,10 @@ class Ledger:
         """The sums over the utility and the given members."""
         members = sorted({UTILITY, *numbers})
         balances, meters = self.balances(members), self.meters(members)
-        call = self._call
-        held = (call.uncollected(), call.totalCollateral(), call.transactionCount())
-        token = self._token.functions.balanceOf(self.deployment.contract)
-        in_contract, uncollected, collateral, count = self._read_many([token, *held])
+        held = self.views([("uncollected", ()), ("totalCollateral", ()), ("transactionCount", ())])
+        uncollected, collateral, count = (value for (value,) in held)
         return Totals(
-            token_in_contract=in_contract,
+            token_in_contract=self.tokens(),
             sum_of_escrows=sum(balance.escrow for balance in balances) + uncollected + collateral,
             metered_net_wh=sum(meter.export_register_wh - meter.import_register_wh for meter in meters),
             sum_of_balances_wh=sum(balance.energy_balance_wh for balance in balances if balance.number != UTILITY),
@@ -323,14 +323,9 @@ class Ledger:
     def _read(self, call: Any) -> Any:
         return self._sender.read(call)
 
-    def _read_many(self, calls: Sequence[Any]) -> list[Any]:
-        def ask() -> list[Any]:
-            with self._web3.batch_requests() as batch:
-                for call in calls:
-                    batch.add(call)
-                return list(batch.execute())
-
-        return list(self._sender.query(ask))
+    def _view(self, name: str, *arguments: Any) -> tuple[Any, ...]:
+        """The fields that one view answers."""
+        return self.views([(name, arguments)])[0]
 
 
 def _role(name: str) -> bytes:

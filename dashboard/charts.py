@@ -92,11 +92,15 @@ def prices_option(slots: Sequence[SlotReport], site: SiteInfo, palette: Palette)
     series = [
         cleared | {"showSymbol": True, "symbolSize": 6},
         bars("Matched energy", palette.use, volumes),
-        line("Retail", palette.utility, [[at, site.retail_per_kwh] for at in times], dashed=True),
-        line("Feed-in", palette.solar, [[at, site.feed_in_per_kwh] for at in times], dashed=True),
+        line("Retail", palette.utility, _tariff(times, slots, "retail_price"), dashed=True) | {"step": "end"},
+        line("Feed-in", palette.solar, _tariff(times, slots, "feed_in_price"), dashed=True) | {"step": "end"},
     ]
     money, energy = named_axis(f"{site.currency}/kWh", palette), named_axis("kWh", palette, split=False)
     return chart(series, palette, time_axis(palette), money, energy)
+
+
+def _tariff(times: Sequence[str], slots: Sequence[SlotReport], name: str) -> list[list[object]]:
+    return [[at, from_base_units(getattr(slot, name))] for at, slot in zip(times, slots, strict=True)]
 
 
 def rounds_option(rounds: Sequence[RoundReport], palette: Palette) -> Option:

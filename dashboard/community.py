@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from building_clients.forecast import Forecast
 from contracts.events import EnergyTransfer
 from contracts.units import from_base_units
-from dashboard.hub.records import BuildingState, SiteInfo, TradeEntry
+from dashboard.hub.records import BuildingState, SiteInfo, SlotReport, TradeEntry
 from simulation.clock import slot_start
 from simulation.reading import Reading
 from simulation.settings import Settings
@@ -135,15 +135,18 @@ def today(trades: Iterable[TradeEntry], now: datetime, site: SiteInfo) -> list[T
     return [trade for trade in trades if slot_start(trade.slot, site.slot_minutes).astimezone(zone).date() == day]
 
 
-def saved(trades: Iterable[EnergyTransfer], site: SiteInfo) -> float:
+def saved(trades: Iterable[EnergyTransfer], slots: Iterable[SlotReport], site: SiteInfo) -> float:
     """What neighbours gained together by not going through the utility [currency].
 
-    The buyer saves retail - price, the seller gains price - feed-in: together retail - feed-in, at any price, less the
-    grid fee, which is in the buyer's cost and not in the seller's proceeds.
+    The buyer saves retail - price, the seller gains price - feed-in: together retail - feed-in of the slot, at any
+    price, less the grid fee, which is in the buyer's cost and not in the seller's proceeds.
     """
-    found = list(trades)
-    gap = sum(trade.energy_wh for trade in found) / WH_PER_KWH * (site.retail_per_kwh - site.feed_in_per_kwh)
-    return gap - from_base_units(sum(trade.cost - trade.proceeds for trade in found))
+    gaps = {slot.slot: from_base_units(slot.retail_price - slot.feed_in_price) for slot in slots}
+    usual = site.retail_per_kwh - site.feed_in_per_kwh
+    return sum(
+        trade.energy_wh / WH_PER_KWH * gaps.get(trade.slot, usual) - from_base_units(trade.cost - trade.proceeds)
+        for trade in trades
+    )
 
 
 def flows(trades: Iterable[TradeEntry]) -> list[Flow]:

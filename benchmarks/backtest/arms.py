@@ -27,6 +27,7 @@ class Forecasts:
 
     def __init__(self, homes: Homes, pool: TrainingPool, plan: Plan, step: Callable[[str], None]) -> None:
         self._homes = homes
+        self._pool = pool
         self._plan = plan
         self._step = step
         self._arm = ""
@@ -68,8 +69,12 @@ class Forecasts:
         return self._walked([[Epoch(0, predictor)] for _ in self._homes.learners], False)
 
     def _walked(self, epochs: Sequence[Sequence[Epoch]], adapts: bool) -> np.ndarray:
+        jobs = [
+            self._pool.ask(learner.name, walked, own, adapts)
+            for learner, own in zip(self._homes.learners, epochs, strict=True)
+        ]
         parts = []
-        for learner, own in zip(self._homes.learners, epochs, strict=True):
-            parts.append(walked(learner.series, own, adapts))
+        for job in jobs:
+            parts.append(job.result())
             self._step(self._arm)
         return np.stack(parts)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from building_clients.architecture import Weights
 from building_clients.calibration import DAYS, Predictor, Raw, past_ends, quantile_calibration_of, raw_forecasts
+from building_clients.inference import OnnxModel
 from building_clients.windows import WINDOW, Series
 
 CHUNK = 1024
@@ -15,12 +17,16 @@ CHUNK = 1024
 
 @dataclass(frozen=True)
 class Epoch:
-    """From `start` on a site forecasts with this predictor."""
+    """From `start` on a site forecasts with this model."""
 
     start: int
     """First slot."""
-    predictor: Predictor
-    """Trained on slots before `start` alone."""
+    model: Weights | Predictor
+    """Trained on slots before `start` alone: weights of the LSTM, or something else that predicts."""
+
+    def predictor(self, horizon: int) -> Predictor:
+        """It forecasts so many slots."""
+        return OnnxModel(self.model, horizon) if isinstance(self.model, list) else self.model
 
 
 def perfect(series: Series) -> np.ndarray:
@@ -42,7 +48,7 @@ def walked(series: Series, epochs: Sequence[Epoch], adapts: bool) -> np.ndarray:
     for epoch, stop in zip(epochs, stops, strict=True):
         start = max(epoch.start, day, WINDOW)
         if start < stop:
-            result[start:stop] = _epoch(series, epoch.predictor, start, stop, adapts)
+            result[start:stop] = _epoch(series, epoch.predictor(day), start, stop, adapts)
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,18 +13,21 @@ from benchmarks.backtest.forecasts import Epoch
 from benchmarks.forecasting.learning import Attack, Plan, alone, federated, tuned
 from benchmarks.forecasting.workers import Source, TrainingPool
 from building_clients.architecture import Weights
-from building_clients.calibration import Predictor, SeasonalModel
-from building_clients.inference import OnnxModel
+from building_clients.calibration import SeasonalModel
+from building_clients.learner import split
 from building_clients.scoring import loss_on
+from building_clients.slots import TrainError
 from building_clients.windows import Series
 from simulation.data_quality import DataQuality
 
-FIRST_DAYS, EPOCH_DAYS = 28, 28
-"""A community begins to learn after so many days, and learns again as often [d]"""
+FIRST_DAYS, EPOCH_DAYS = (7, 14), 28
+"""A community begins to learn after these days, and then learns again as often [d]"""
 LATER_ROUNDS = 4
 """Rounds with which a model that was learned before is renewed [1]"""
-TRAIN_SHARE = 0.875
-"""Of what a site knows it trains on this and judges by the rest [1]"""
+
+
+Parts = tuple[np.ndarray, np.ndarray]
+"""Slots at which samples to train on and to judge by end."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,9 @@ class Learner:
     quality: DataQuality
     """A poor one does not train with the others."""
 
-    def parts(self, until: int) -> tuple[np.ndarray, np.ndarray]:
-        """Samples to train on and to judge by, all of whose targets are over before slot `until`."""
-        day, cut = self.series.slots.per_day, int(TRAIN_SHARE * until)
-        ends = self.series.ends()
-        return ends[ends + day <= cut], ends[(ends >= cut) & (ends + day <= until)]
+
+Learn = Callable[[Learner, Epoch, Parts], Weights]
+"""From what a site forecast with before, and its samples, to new weights."""
 
 
 class Learning:
@@ -54,7 +56,8 @@ class Learning:
         self._step = step
         slots = sites[0].series.slots
         self._day = slots.per_day
-        self._starts = range(FIRST_DAYS * self._day, len(slots), EPOCH_DAYS * self._day)
+        later = range(EPOCH_DAYS, round(slots.days), EPOCH_DAYS)
+        self._starts = [days * self._day for days in (*FIRST_DAYS, *later)]
 
     @property
     def steps(self) -> int:
@@ -64,59 +67,64 @@ class Learning:
     def federated(self, attack: Attack | None = None, plan: Plan | None = None) -> list[list[Epoch]]:
         """Shared weights, fitted to each site and judged by it as a building does; epochs of each site."""
         plan = plan or self._plan
-        epochs: list[list[Epoch]] = [[Epoch(0, SeasonalModel())] for _ in self._sites]
+        epochs = self._beginnings()
         joining = [site for site in self._sites if site.quality.verdict != "poor"]
         shared: Weights | None = None
         for start in self._starts:
-            sources = [Source(site.name, site.parts(start)[0]) for site in joining]
+            parts = {site.name: self._split(site, start) for site in joining}
+            sources = [Source(name, part[0]) for name, part in parts.items() if part]
             shared = federated(self._pool, sources, self._day, self._rounds(plan, shared), _nothing, attack, shared)
-            for own, predictor in zip(epochs, self._adopted(shared, start), strict=True):
-                own.append(Epoch(start, predictor))
-            self._step()
+            self._next(epochs, start, partial(self._fitted, shared=shared))
         return epochs
 
     def local(self) -> list[list[Epoch]]:
         """Each site for itself."""
-        epochs: list[list[Epoch]] = [[Epoch(0, SeasonalModel())] for _ in self._sites]
-        before: list[Weights | None] = [None for _ in self._sites]
+        epochs = self._beginnings()
         for start in self._starts:
-            with ThreadPoolExecutor(self._pool.workers) as threads:
-                jobs = [threads.submit(self._alone, s, start, w) for s, w in zip(self._sites, before, strict=True)]
-                before = [job.result() for job in jobs]
-            for index, weights in enumerate(before):
-                assert weights is not None
-                epochs[index].append(Epoch(start, self._judged(self._sites[index], [weights], start)))
-            self._step()
+            self._next(epochs, start, self._alone)
         return epochs
+
+    def _beginnings(self) -> list[list[Epoch]]:
+        return [[Epoch(0, SeasonalModel())] for _ in self._sites]
+
+    def _next(self, epochs: list[list[Epoch]], start: int, learn: Learn) -> None:
+        """An epoch more for each site: with what it learned, if its own validation finds that no worse than before."""
+        with ThreadPoolExecutor(self._pool.workers) as threads:
+            jobs = [
+                threads.submit(self._adopted, site, own[-1], start, learn)
+                for site, own in zip(self._sites, epochs, strict=True)
+            ]
+            for own, job in zip(epochs, jobs, strict=True):
+                own.append(job.result())
+        self._step()
+
+    def _adopted(self, site: Learner, before: Epoch, start: int, learn: Learn) -> Epoch:
+        parts = self._split(site, start)
+        if parts is None:
+            return Epoch(start, before.model)
+        new = Epoch(start, learn(site, before, parts))
+        losses = [loss_on(epoch.predictor(self._day), site.series, parts[1]) for epoch in (new, before)]
+        return new if losses[0] <= losses[1] else Epoch(start, before.model)
+
+    def _fitted(self, site: Learner, _: Epoch, parts: Parts, shared: Weights) -> Weights:
+        return tuned(self._pool, Source(site.name, parts[0]), site.series, parts[1], shared, self._plan.config)
+
+    def _alone(self, site: Learner, before: Epoch, parts: Parts) -> Weights:
+        weights = before.model if isinstance(before.model, list) else None
+        return alone(self._pool, Source(site.name, parts[0]), site.series, parts[1], self._plan.config, weights)
+
+    def _split(self, site: Learner, until: int) -> Parts | None:
+        """As a building does; all targets are over before slot `until`. None where that is too little."""
+        try:
+            return split(site.series, self._plan.config.batch_size, until)
+        except TrainError:
+            return None
 
     def _rounds(self, plan: Plan, shared: Weights | None) -> Plan:
         if shared is None:
             return plan
         rate = plan.config.learning_rate / 2
         return replace(plan, config=plan.config.model_copy(update={"rounds": LATER_ROUNDS, "learning_rate": rate}))
-
-    def _alone(self, site: Learner, start: int, weights: Weights | None) -> Weights:
-        training, validation = site.parts(start)
-        source = Source(site.name, training)
-        return alone(self._pool, source, site.series, validation, self._plan.config, weights)
-
-    def _adopted(self, shared: Weights, start: int) -> list[Predictor]:
-        with ThreadPoolExecutor(self._pool.workers) as threads:
-            return list(threads.map(lambda site: self._adopt(site, shared, start), self._sites))
-
-    def _adopt(self, site: Learner, shared: Weights, start: int) -> Predictor:
-        if not all(bool(np.isfinite(array).all()) for array in shared):
-            return SeasonalModel()
-        training, validation = site.parts(start)
-        source = Source(site.name, training)
-        own = tuned(self._pool, source, site.series, validation, shared, self._plan.config)
-        return self._judged(site, [own], start)
-
-    def _judged(self, site: Learner, candidates: Sequence[Weights], start: int) -> Predictor:
-        """What does best on the site's own validation; the seasonal base if that does."""
-        validation = site.parts(start)[1]
-        predictors: list[Predictor] = [*(OnnxModel(weights, self._day) for weights in candidates), SeasonalModel()]
-        return min(predictors, key=lambda predictor: loss_on(predictor, site.series, validation))
 
 
 def _nothing() -> None:

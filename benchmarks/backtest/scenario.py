@@ -21,7 +21,8 @@ BATTERY = BatteryLimits(capacity_kwh=6.4, charge_kw=3.2, discharge_kw=3.2, round
 """What every second home has; the size of the batteries that were installed in Fontana."""
 NO_SOLAR, WITH_BATTERY = 3, 2
 """Every third home has no solar, every second one a battery [1]"""
-TARIFF_FILE, TARIFF = "tariff_carbon.csv", "price_usd_kwh"
+TARIFF_FILE, TIME, TARIFF = "tariff_carbon.csv", "interval_start_local", "price_usd_kwh"
+SECONDS_PER_HOUR, HOURS_PER_DAY = 3600, 24
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,25 @@ def _member(index: int, home: Home) -> Home:
     return replace(home, slots=replace(home.slots, pv_kw=np.zeros_like(home.slots.pv_kw)))
 
 
-def time_of_use(folder: Path, homes: Homes) -> np.ndarray | None:
-    """Retail prices of the data's own tariff, from its first row on; None where the folder has none."""
+def time_of_use(folder: Path, zone: str, homes: Homes) -> np.ndarray | None:
+    """Retail prices of the data's own tariff in each slot of the homes; None where the folder has none.
+
+    A row's price holds until the next row. Raises EvaluationError.
+    """
     path = folder / TARIFF_FILE
     if not path.exists():
         return None
     table = pd.read_csv(path)
-    if TARIFF not in table:
-        raise EvaluationError(f"{path}: no column {TARIFF}; it has {', '.join(table.columns)}")
-    slots = len(homes.load_kwh)
-    prices = np.repeat(table[TARIFF].to_numpy(float), round(1 / homes.hours))[:slots]
-    if len(prices) < slots or not (np.isfinite(prices) & (prices > FEED_IN)).all():
-        raise EvaluationError(f"{path}: {TARIFF} must be a price above {FEED_IN} in each of {slots} slots")
+    if TARIFF not in table or TIME not in table:
+        raise EvaluationError(f"{path}: needs the columns {TIME} and {TARIFF}; it has {', '.join(table.columns)}")
+    begin = pd.DatetimeIndex(pd.to_datetime(table[TIME])).tz_localize(zone).as_unit("s").asi8
+    slots, length = homes.learners[0].series.slots, round(homes.hours * SECONDS_PER_HOUR)
+    starts = (slots.first_slot + np.arange(len(slots))) * length
+    rows = np.searchsorted(begin, starts, side="right") - 1
+    if rows[0] < 0 or starts[-1] >= begin[-1] + np.diff(begin).max(initial=0):
+        days = (len(slots) * homes.hours) / HOURS_PER_DAY
+        raise EvaluationError(f"{path}: does not hold for all of the {days:.0f} days that the homes have in common")
+    prices = table[TARIFF].to_numpy(float)[rows]
+    if not (np.isfinite(prices) & (prices > FEED_IN)).all():
+        raise EvaluationError(f"{path}: {TARIFF} must be a price above {FEED_IN} in each slot of the homes")
     return prices

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context, parent_process
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from building_clients.windows import Series
 if TYPE_CHECKING:
     from building_clients.model import Trainer
 
+Answer = TypeVar("Answer")
 _series: dict[tuple[str, int], Series] = {}
 _slots: dict[str, SlotMeans] = {}
 
@@ -66,6 +67,10 @@ class TrainingPool:
         """New weights, later."""
         return self._pool.submit(_train, tuple(sources), weights, recipe)
 
+    def ask(self, home: str, question: Callable[..., Answer], *arguments: object) -> Future[Answer]:
+        """What a function of a home's series, and of more, answers; later."""
+        return self._pool.submit(_ask, home, question, *arguments)
+
     def close(self) -> None:
         """End the workers; what waits is given up."""
         self._pool.shutdown(cancel_futures=True)
@@ -82,6 +87,10 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
+
+
+def _ask(home: str, question: Callable[..., Answer], *arguments: object) -> Answer:
+    return question(_series_of(Source(home, np.empty(0, int))), *arguments)
 
 
 def _train(sources: tuple[Source, ...], weights: Weights, recipe: Recipe) -> Weights:

@@ -47,7 +47,7 @@ def _numbers(totals: community.Totals) -> None:
         energy_kwh = sum(trade.energy_wh for trade in local) / community.WH_PER_KWH
         st.metric("Traded today", f"{energy_kwh:.1f} kWh", f"{len(local)} trades", delta_color="off", delta_arrow="off")
     with saved, layout.card("saved"):
-        amount = f"{community.saved(local, site):.2f} {site.currency}"
+        amount = f"{community.saved(local, hub_data.slots(), site):.2f} {site.currency}"
         st.metric("Saved today", amount, "vs. utility", delta_arrow="off", delta_color="normal" if local else "off")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -72,6 +72,17 @@ def test_the_surplus_is_offered_in_the_auction_once(house: House) -> None:
     assert signed.order.energy_wh == pytest.approx((SOLAR_KW - LOAD_KW) * 250, rel=0.05)
     assert FEED_IN <= signed.order.limit_price <= RETAIL
     assert recover_order_signer(signed, house.world.ledger.domain) == house.wallets.owner.address
+
+
+def test_a_bid_rests_on_a_forecast_of_its_own(house: House) -> None:
+    """Made when the bid is due, with most of the running slot; the hub shows it."""
+    house.announce()
+    house.step(0)
+    house.step(13.95)
+    assert house.agent._forecast is not None
+    assert house.agent._forecast.issued_at == house.clock.now()
+    shown = house.hub.http.get("/api/buildings/predictions").json()["B1"]
+    assert datetime.fromisoformat(shown["issued_at"]) == house.clock.now()
 
 
 def test_who_comes_after_the_gate_has_closed_waits_for_the_next(house: House, caplog: pytest.LogCaptureFixture) -> None:

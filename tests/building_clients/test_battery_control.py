@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from building_clients.battery_control import ControlRule, SlotControl
+from building_clients.battery_control import ControlRule, SlotControl, self_consumption
 from simulation.battery import Battery, BatteryLimits
 from simulation.clock import MINUTE, MINUTE_H, SimClock
 
@@ -129,11 +129,21 @@ def test_without_a_rule_the_sun_stays_in_the_house() -> None:
     assert control.set_point_kw(NOON + timedelta(minutes=15), -1.5) == math.inf
 
 
-def test_a_contract_without_a_plan_changes_nothing() -> None:
+def test_a_contract_without_plan_or_rule_changes_nothing() -> None:
     control = SlotControl(CLOCK)
     control.contract(SLOT, 5.0)
     control.delivered(NOON, 3.0)
     assert control.set_point_kw(NOON, 1.0) == 1.0
+
+
+@given(st.floats(0.0, 0.5), st.floats(0.0, 0.5), st.floats(0.5, 1.0), st.floats(-5, 5))
+def test_self_consumption_without_a_plan_is_what_a_round_trip_pays_for(
+    feed_in: float, room: float, efficiency: float, net_flow_kw: float
+) -> None:
+    rule = self_consumption(feed_in, feed_in + room, efficiency)
+    pays = feed_in <= (feed_in + room) * efficiency**2
+    assume(abs(feed_in - (feed_in + room) * efficiency**2) > 1e-9)
+    assert rule.set_point_kw(net_flow_kw, 0.0) == (net_flow_kw if pays else 0.0)
 
 
 def test_the_running_slot_keeps_its_rule_when_the_next_is_planned_and_older_ones_go() -> None:

@@ -85,6 +85,17 @@ def test_under_two_days_the_base_forecasts_even_with_weights() -> None:
     assert young.forecast(after(1.5), slot_of(after(1.5))).source == "seasonal"
 
 
+def test_a_slot_that_is_mostly_over_stands_for_all_of_it() -> None:
+    """A bid is made before the slot ends: its steady first ten minutes forecast the same as all of it."""
+    frame = readings(5 + 15 / 1440)
+    frame.iloc[-15:] = frame.iloc[-15].to_numpy()
+    one, end, next_slot = learner(0, frame=frame), after(5), slot_of(after(5)) + 1
+    one._use(random_weights(3, PER_DAY))
+    whole, most, little = (one.forecast(end + pd.Timedelta(minutes=m), next_slot) for m in (15, 10, 5))
+    assert most.net_flow_kw_p50 == pytest.approx(whole.net_flow_kw_p50, abs=1e-3)
+    assert little.net_flow_kw_p50[0] != pytest.approx(whole.net_flow_kw_p50[0], abs=1e-3)
+
+
 def two_models(folder: Path | None) -> tuple[Learner, list[Forecast]]:
     """A building that adopted two different models one after the other, and what it forecast with each."""
     one, forecasts = learner(5, folder), []

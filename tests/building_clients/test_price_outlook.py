@@ -82,3 +82,19 @@ def test_of_equal_tariffs_nothing_is_learned() -> None:
     outlook = PriceOutlook(96)
     outlook.observe(5, traded(0.2), 0.2, 0.2)
     assert expected(outlook, 5) == pytest.approx(MIDDLE)
+
+
+def test_likely_prices_are_those_of_the_last_weeks_weighed_by_age_and_by_what_came_before_them() -> None:
+    """Worked by hand: yesterday followed on a price like now's, the day before on one from the other end."""
+    outlook = PriceOutlook(24)
+    for slot, price in ((4, 0.30), (5, 0.10), (28, 0.08), (29, 0.20), (52, 0.08)):
+        outlook.observe(slot, traded(price), FEED_IN, RETAIL)
+    likely = outlook.likely(53, FEED_IN, RETAIL)
+    weights = np.array([0.93 * np.exp(-1 / 0.25), 1.0, 0.1])
+    assert likely.prices == pytest.approx([0.10, 0.20, MIDDLE])
+    assert likely.chances == pytest.approx(weights / weights.sum())
+
+
+def test_before_any_auction_the_middle_is_the_only_likely_price() -> None:
+    likely = PriceOutlook(24).likely(5, FEED_IN, RETAIL)
+    assert (likely.prices.tolist(), likely.chances.tolist()) == ([pytest.approx(MIDDLE)], [1.0])

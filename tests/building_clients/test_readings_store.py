@@ -71,6 +71,31 @@ def test_extend_equals_append(tmp_path: Path) -> None:
         assert (tmp_path / "a" / "2026-06.csv").read_bytes() == (tmp_path / "b" / "2026-06.csv").read_bytes()
 
 
+@given(steps=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 90)), min_size=1, max_size=8))
+@settings(max_examples=25, deadline=None)
+def test_what_is_remembered_is_what_the_files_hold(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]]
+) -> None:
+    """Rows come and are asked for by turns, over the end of a month, from two kinds of house; pandas reads the truth."""
+    folder = tmp_path_factory.mktemp("remembered")
+    before_july = START + timedelta(days=30, minutes=-30)
+    with ReadingsStore(folder / "readings", "B1") as store:
+        for rows, asked in steps:
+            for seq in range(store.count, store.count + rows):
+                when, quality = before_july + timedelta(minutes=seq), "measured" if seq % 7 == 6 else "simulated"
+                store.append(reading(seq).model_copy(update={"timestamp": when, "quality": quality}))
+            found = store.frame(asked)
+            files = sorted((folder / "readings").glob("*.csv"))
+            truth = pd.concat([pd.read_csv(path) for path in files]).tail(asked) if files else pd.DataFrame()
+            assert len(found) == len(truth)
+            if len(truth):
+                pd.testing.assert_frame_equal(
+                    found.reset_index(drop=True).astype({"quality": "str"}),
+                    truth.drop(columns="timestamp").reset_index(drop=True).astype({"quality": "str"}),
+                )
+                assert found.index.equals(pd.DatetimeIndex(pd.to_datetime(truth["timestamp"], utc=True)))
+
+
 @pytest.mark.parametrize(
     "torn", [b"3", b"3,2026-06-01T00:03:00Z,1.2500,3.5", b"3,2026-06-01T00:03:00Z,1.25,3.5,0,0,0,0"]
 )

@@ -23,6 +23,15 @@ def test_an_unfinished_slot_is_left_out() -> None:
     assert len(to_slots(readings(2).iloc[:-1], SLOT_MINUTES)) == 2 * PER_DAY - 1
 
 
+def test_a_running_slot_counts_from_the_share_on_that_is_asked_for() -> None:
+    for minutes, slots in ((7, 0), (8, 1), (14, 1)):
+        frame = readings(2).iloc[: 1440 + minutes]
+        found = to_slots(frame, SLOT_MINUTES, 0.5)
+        assert len(found) == PER_DAY + slots
+        if slots:
+            assert found.load_kw[-1] == pytest.approx(frame["load_kw"].iloc[1440:].mean())
+
+
 def test_an_hourly_grid_is_as_good() -> None:
     slots = to_slots(readings(2), 60)
     assert (slots.per_day, len(slots), slots.days) == (24, 48, 2.0)
