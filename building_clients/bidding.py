@@ -25,7 +25,7 @@ TAU_MIN, TAU_MAX = 0.02, 0.98
 Z90 = NormalDist().inv_cdf(0.9)
 TAUS = tuple((2 * i + 1) / 42 for i in range(21))
 """Evenly spread quantiles that stand for the whole distribution [1]"""
-MARGIN_SHARE = 0.03
+MARGIN_SHARE = 0.02
 """What a bid keeps from its own value, of the room between the tariffs, so that a trade is better than none [1]"""
 
 

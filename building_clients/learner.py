@@ -23,7 +23,7 @@ from building_clients.forecaster import Forecaster
 from building_clients.inference import OnnxModel
 from building_clients.kept_model import KeptModel
 from building_clients.model_store import ModelStore
-from building_clients.scoring import loss_on
+from building_clients.scoring import best_of, fitted_candidates, loss_on
 from building_clients.settings import TUNING_RATE, LearningConfig
 from building_clients.slots import SlotMeans, TrainError, to_slots
 from building_clients.windows import Series
@@ -114,19 +114,17 @@ class Learner:
             training, validation = split(series, config.batch_size)
         except TrainError:
             return self._use_unjudged(complete)
-        losses = {"new": loss_on(OnnxModel(complete, self._horizon), series, validation)}
+        candidates = [complete]
         if config.personal_steps:
-            tuned, _ = self._fit(
-                complete, series, training, config, config.personal_steps, config.learning_rate * TUNING_RATE, 0
-            )
-            tuned_loss = loss_on(OnnxModel(tuned, self._horizon), series, validation)
-            if tuned_loss < losses["new"]:
-                complete, losses["new"] = tuned, tuned_loss
-        losses["old"] = loss_on(self._forecasts_now(), series, validation)
-        if not losses["new"] <= losses["old"]:
-            log.warning("a shared model is not used: loss %(new).4f, of what is used now %(old).4f", losses)
+            rate = config.learning_rate * TUNING_RATE
+            tuned, _ = self._fit(complete, series, training, config, config.personal_steps, rate, 0)
+            candidates = fitted_candidates(complete, tuned)
+        best, loss = best_of(candidates, series, validation)
+        before = loss_on(self._forecasts_now(), series, validation)
+        if not loss <= before:
+            log.warning("a shared model is not used: loss %.4f, of what is used now %.4f", loss, before)
             return False
-        return self._use(complete, losses["new"])
+        return self._use(best, loss)
 
     def _forecasts_now(self) -> Predictor:
         """What a new model must not be worse than: the own one, or, before there is any, the seasonal base."""

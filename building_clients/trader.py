@@ -13,7 +13,7 @@ from building_clients.price_outlook import LikelyPrices, PriceOutlook
 from building_clients.tariffs import Tariffs
 from simulation.battery import BatteryLimits
 
-SPREAD_SHARE = 0.02
+SPREAD_SHARE = 0.05
 """How much worse than expected a plan takes local prices to be, of the room between the tariffs [1]"""
 
 

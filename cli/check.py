@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from building_clients.lean_memory import multiply_in_one_thread
+
 PROJECT = Path(__file__).parents[1]
 STATIC = (
     ("ruff", "check", "."),
@@ -25,5 +27,6 @@ def run_checks(pytest_arguments: Sequence[str]) -> int:
         if code:
             return code
     print("== pytest", flush=True)
+    multiply_in_one_thread()  # as buildings do; and there are as many tests as cores already
     arguments = pytest_arguments or SIDE_BY_SIDE
     return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=PROJECT, check=False).returncode

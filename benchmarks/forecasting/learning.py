@@ -12,7 +12,7 @@ from benchmarks.forecasting.workers import Recipe, Source, TrainingPool
 from building_clients.architecture import Weights, initial_weights
 from building_clients.differential_privacy import central_deviation, clipped, with_noise
 from building_clients.inference import OnnxModel
-from building_clients.scoring import loss_on
+from building_clients.scoring import best_of, fitted_candidates, loss_on
 from building_clients.settings import TUNING_RATE, LearningConfig
 from building_clients.windows import Series
 from fl_server.aggregation import Aggregation, ServerMomentum, absurd, aggregate
@@ -155,12 +155,10 @@ def tuned(
     weights: Weights,
     config: LearningConfig,
 ) -> Weights:
-    """The global weights fitted to one home, if its own validation improves; else the global ones."""
-    horizon = series.slots.per_day
+    """The global weights, fitted to one home as far as its own validation improves."""
     how = recipe(config, config.personal_steps, config.learning_rate * TUNING_RATE, 0)
     fitted = pool.train([source], weights, how).result()
-    losses = [loss_on(OnnxModel(candidate, horizon), series, validation) for candidate in (weights, fitted)]
-    return fitted if losses[1] < losses[0] else weights
+    return best_of(fitted_candidates(weights, fitted), series, validation)[0]
 
 
 def sources_of(homes: Sequence[Home]) -> list[Source]:

@@ -41,7 +41,7 @@ def figures(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     quick = Plan(config=LearningConfig(rounds=1, local_steps=4, personal_steps=2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(savings, "Plan", lambda: quick)
-        patch.setattr(learned, "STARTS_DAYS", (28,))
+        patch.setattr(learned, "FIRST_DAYS", ())
         savings.main(str(out), str(data), DAYS)
     found: dict[str, Any] = json.loads(out.read_text())
     return found
@@ -78,8 +78,12 @@ def test_every_arm_is_there_and_its_figures_agree(figures: dict[str, Any]) -> No
             assert arm["saving"] == pytest.approx(alone["cost"] - arm["cost"], abs=0.02)
             losers = [home for home, cost in arm["cost_by_home"].items() if cost > alone["cost_by_home"][home] + 0.005]
             assert arm["members_worse_off"] >= len(losers)
-            share = (alone["cost"] - arm["cost"]) / (alone["cost"] - perfect["cost"])
-            assert figures[tariff]["captured_share_by_arm"][name] == pytest.approx(share, abs=0.002)
+            for key, without in (
+                ("captured_share_by_arm", figures[tariff]["cost_no_battery_no_trade"]),
+                ("captured_over_self_consumption", alone["cost"]),
+            ):
+                share = (without - arm["cost"]) / (without - perfect["cost"])
+                assert figures[tariff][key][name] == pytest.approx(share, abs=0.002)
             assert perfect["cost"] <= arm["cost"]
         assert perfect["imbalance_cost"] < 0.02 * arms["persistence"]["imbalance_cost"]
     assert figures["captured_share"] == min(figures[one]["captured_share"] for one in ("flat", "time_of_use"))
@@ -107,7 +111,7 @@ def test_members_are_unequal_and_the_tariff_is_the_datas_own(data: Path) -> None
 
 
 def test_prices_of_another_zone_are_moved_with_it(data: Path) -> None:
-    """The homes' clock read eight hours behind UTC; a tariff in UTC begins eight hours before they do, ends too soon."""
+    """The homes' clocks are eight hours behind UTC: a tariff in UTC begins eight hours earlier, and ends too soon."""
     homes = read_homes(data, "Etc/GMT+8", DAYS - 1)
     prices = time_of_use(data, "UTC", homes)
     assert prices is not None
@@ -133,12 +137,18 @@ def test_a_tariff_that_cannot_be_used_is_named(tmp_path: Path, header: str, pric
         time_of_use(folder, "Etc/GMT+8", read_homes(folder, "Etc/GMT+8", None))
 
 
-@pytest.mark.parametrize(
-    ("homes", "days", "message"), [(1, 60, "at least two homes"), (2, 40, "40 days in common; 60 are needed")]
-)
+@pytest.mark.parametrize(("homes", "days", "message"), [(1, 60, "at least two homes"), (2, 40, "needs at least 60")])
 def test_too_little_is_refused(tmp_path: Path, homes: int, days: int, message: str) -> None:
     with pytest.raises(EvaluationError, match=message):
         read_homes(write_homes(tmp_path / "homes", homes, days), "Etc/GMT+8", None)
+
+
+def test_homes_of_different_times_are_refused(tmp_path: Path) -> None:
+    folder = write_homes(tmp_path / "homes", 2, 70)
+    later = write_homes(tmp_path / "later", 2, 70, start="2026-01-21")
+    (later / "building_02.csv").replace(folder / "building_02.csv")
+    with pytest.raises(EvaluationError, match="50 days in common; 60 are needed"):
+        read_homes(folder, "Etc/GMT+8", None)
 
 
 def test_without_a_folder_it_says_what_is_missing() -> None:

@@ -76,7 +76,7 @@ def test_extend_equals_append(tmp_path: Path) -> None:
 def test_what_is_remembered_is_what_the_files_hold(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]]
 ) -> None:
-    """Rows come and are asked for by turns, over the end of a month, from two kinds of house; pandas reads the truth."""
+    """Rows come and are asked for by turns, over the end of a month, of two qualities; pandas reads the truth."""
     folder = tmp_path_factory.mktemp("remembered")
     before_july = START + timedelta(days=30, minutes=-30)
     with ReadingsStore(folder / "readings", "B1") as store:
