@@ -1,4 +1,7 @@
-"""Clearing: orders per CPU-second from plain lists to the full list of trades, and ASSUME's pay-as-clear beside it."""
+"""Clearing: orders per CPU-second from plain lists to the full list of trades, and ASSUME's pay-as-clear beside it.
+
+And what a slot costs the agent of a building.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, TypeVar
 
+from benchmarks._agent_slot import agent_slot_ms
 from benchmarks._table import Row, show_figures
 from contracts.balances import Tariff
 from contracts.clearing import MECHANISMS, clear_book
@@ -30,6 +34,8 @@ TURNS, REPEATED = 15, 20_000
 """How often all is measured, and the orders that are cleared at least in each measurement."""
 TARGETS = {10_000: 300_000}
 """Least orders per CPU-second."""
+AGENT_SLOTS, AGENT_TARGET_MS = 24, 150
+"""Market slots in which agents are measured, and the most CPU time of one in a slot [1, ms]"""
 PEER_SIZES = (100, 1_000, 10_000)
 """ASSUME's time grows with the square of the orders."""
 PEER_TARGET = 50
@@ -59,10 +65,13 @@ def main(json_file: str | None) -> None:
     peers = {size: _peer(_orders(size)) for size in PEER_SIZES if size in SIZES}
     rows = [_row(size, speeds, peers.get(size)) for size in SIZES]
     others = _speeds({name: (_orders(OTHERS_SIZE), name) for name in MECHANISMS if name != "uniform"})
-    rows += [_other(f"{name}, {OTHERS_SIZE:,} orders", speed) for name, speed in others.items()]
+    rows += [_plain(f"{name}, {OTHERS_SIZE:,} orders", "orders/CPU s", speed, "") for name, speed in others.items()]
+    agent_ms = agent_slot_ms(AGENT_SLOTS)
+    rows.append(_plain("a building's agent, a slot", "CPU ms", agent_ms, f"< {AGENT_TARGET_MS}"))
     figures: dict[str, Any] = {
         "orders_per_cpu_s": {str(size): round(speed) for size, speed in speeds.items()},
         "growth_over_n_log_n": round(_growth(speeds), 2),
+        "agent_slot_ms": round(agent_ms, 1),
         "assume": _peer_figures(speeds, peers),
     }
     show_figures("clearing, uniform price", rows, json_file, figures)
@@ -151,6 +160,5 @@ def _row(size: int, speeds: dict[int, float], peer: dict[str, Any] | None) -> Ro
     }
 
 
-def _other(what: str, speed: float) -> Row:
-    value = {"what": what, "unit": "orders/CPU s", "value": round(speed)}
-    return value | {"ASSUME": "", "times": "", "target": ""}
+def _plain(what: str, unit: str, value: float, target: str) -> Row:
+    return {"what": what, "unit": unit, "value": round(value), "ASSUME": "", "times": "", "target": target}

@@ -144,6 +144,9 @@ def _headline(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     arms = [one["arms"]["federated"] for one in figures.values()]
     return {
         "captured_share": min(one["captured_share"] for one in figures.values()),
+        "captured_over_self_consumption": min(
+            one["captured_over_self_consumption"]["federated"] for one in figures.values()
+        ),
         "members_worse_off": max(arm["members_worse_off"] for arm in arms),
         "cpu_s": max(arm["cpu_s"] for arm in arms),
     }
@@ -156,6 +159,7 @@ def _rows(tariff: str, figures: Mapping[str, Any]) -> list[Row]:
             "what": f"{tariff}: {arm}",
             **{name: one[name] for name in shown},
             "captured": figures["captured_share_by_arm"][arm],
+            "over self-consumption": figures["captured_over_self_consumption"][arm],
         }
         for arm, one in figures["arms"].items()
     ]

@@ -25,6 +25,7 @@ SMALL = {
     "TURNS": 1,
     "MEMBERS": 100,
     "SLOTS": 2,
+    "AGENT_SLOTS": 1,
     "TWINS": ("building_01",),
 }
 

@@ -405,5 +405,5 @@ def test_a_ramp_bids_anew_and_the_hub_counts_the_last(ramping: House) -> None:
     assert [one["status"] for one in listed] == ["replaced"] * 4 + ["open"]
     limits = [one["order"]["limit_price"] for one in listed]
     assert limits == sorted(limits, reverse=True)
-    assert (limits[0], limits[-1]) == (RETAIL, FEED_IN + 6_600)
+    assert (limits[0], limits[-1]) == (RETAIL, FEED_IN + 4_400)
     assert ramping.hub.http.get(f"/api/orders?slot={ramping.slot + 2}").json() == []

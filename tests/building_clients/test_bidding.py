@@ -164,7 +164,7 @@ def test_a_battery_with_room_bids_what_is_planned() -> None:
     need = replace(PLAIN, absorbed=True, short_price=0.28, surplus_price=0.25, battery_kw=1.0)
     bid = made(newsvendor, need)
     assert (bid.side, bid.energy_wh) == (Side.BUY, 750)
-    assert bid.limit_price == round((0.25 - 0.03 * 0.22) * 1e6)
+    assert bid.limit_price == round((0.25 - 0.02 * 0.22) * 1e6)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -215,7 +215,7 @@ def test_truthful_says_the_median_and_takes_any_price_that_beats_the_utility(nee
         return
     assert bid.energy_wh == pytest.approx(abs(wanted_wh), abs=0.501)
     assert bid.side is (Side.BUY if wanted_wh > 0 else Side.SELL)
-    margin = 0.03 * (need.retail - need.feed_in)
+    margin = 0.02 * (need.retail - need.feed_in)
     limit = need.retail - margin if bid.side is Side.BUY else need.feed_in + margin
     assert bid.limit_price == pytest.approx(limit * 1e6, abs=0.501)
 
@@ -227,7 +227,7 @@ def test_a_ramp_goes_from_the_tariff_hoped_for_to_the_one_that_must_be_taken(nee
     assert {(bid.side, bid.energy_wh) for bid in bids} == {(side, 500)}
     limits = [bid.limit_price for bid in bids]
     assert limits == sorted(limits, reverse=side is Side.SELL)
-    hoped, taken = (80_000, 293_400) if side is Side.BUY else (300_000, 86_600)
+    hoped, taken = (80_000, 295_600) if side is Side.BUY else (300_000, 84_400)
     assert (limits[0], limits[-1]) == (hoped, taken)
 
 
@@ -235,7 +235,7 @@ def test_a_ramp_goes_from_the_tariff_hoped_for_to_the_one_that_must_be_taken(nee
 @given(draw=st.floats(0, 1, exclude_max=True))
 def test_zero_intelligence_draws_between_the_tariffs(need: Need, draw: float) -> None:
     bid = made(zero_intelligence(lambda: draw), need)
-    margin = -6_600 if bid.side is Side.BUY else 6_600
+    margin = -4_400 if bid.side is Side.BUY else 4_400
     drawn = 80_000 + draw * 220_000
     assert bid.limit_price == pytest.approx(min(max(drawn + margin, 80_000), 300_000), abs=0.501)
 

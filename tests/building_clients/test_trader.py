@@ -76,14 +76,14 @@ def need_of(planner: Listening, flow: np.ndarray, battery: BatteryLimits | None 
 
 
 def test_plans_with_local_prices_a_little_worse_than_expected() -> None:
-    """Expected 0.19 in the middle, fee 0.02, and 2 % of 0.22 to the worse: by hand."""
+    """Expected 0.19 in the middle, fee 0.02, and 5 % of 0.22 to the worse: by hand."""
     planner = Listening()
     trader(newsvendor, planner).decide(SLOT, forecast(-2, -1, 0), 0.5, replace(TARIFFS, grid_fee=0.02))
     ((flow, soc, prices),) = planner.asked
     assert (flow == -1).all()
     assert soc == 0.5
-    assert prices.buy == pytest.approx(np.full(STEPS, 0.2144))
-    assert prices.sell == pytest.approx(np.full(STEPS, 0.1856))
+    assert prices.buy == pytest.approx(np.full(STEPS, 0.221))
+    assert prices.sell == pytest.approx(np.full(STEPS, 0.179))
 
 
 @given(st.floats(0.08, 0.30), st.floats(0, 0.3))
