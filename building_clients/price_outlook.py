@@ -68,10 +68,17 @@ class PriceOutlook:
     def expected(self, slot: int, feed_in: np.ndarray, retail: np.ndarray) -> np.ndarray:
         """Mean prices of the slots from `slot` on, as many as there are tariffs [currency/kWh]
 
-        An exponentially weighted mean of those at the same time of day.
+        An exponentially weighted mean of those at the same time of day; for `slot` itself the newest one while there
+        is none.
         """
         places = self._mean[(slot + np.arange(len(retail))) % len(self._mean)]
+        if not self._seen[slot % len(self._mean)]:
+            places[0] = self._newest
         return np.asarray(feed_in + places * (retail - feed_in))
+
+    def known(self, slot: int, steps: int) -> np.ndarray:
+        """Whether there was an auction at the time of day of each slot from `slot` on; shape (steps,)"""
+        return np.array([bool(self._seen[number % len(self._mean)]) for number in range(slot, slot + steps)])
 
     def likely(self, slot: int, feed_in: float, retail: float) -> LikelyPrices:
         """What `slot` may come to: the prices of the last weeks at this time of day.

@@ -49,8 +49,7 @@ class Trader:
 
     def decide(self, slot: int, net_flow_kw: np.ndarray, soc: float | None, tariffs: Tariffs) -> Decision:
         """From quantiles of the net flow of shape (steps, 3), `slot` first. Raises PlanError."""
-        local = self._outlook.expected(slot, tariffs.feed_in, tariffs.retail)
-        plan = self._planner.plan(net_flow_kw[:, 1], soc, self._prices(local, tariffs))
+        plan = self._planner.plan(net_flow_kw[:, 1], soc, self._prices(slot, tariffs))
         if self._strategy is None:
             return Decision(plan, None)
         likely = self._outlook.likely(slot, float(tariffs.feed_in[0]), float(tariffs.retail[0]))
@@ -63,10 +62,14 @@ class Trader:
         feed_in, retail = float(tariffs.feed_in[0]), float(tariffs.retail[0])
         return ControlRule(plan.stored_value, efficiency, feed_in, retail)
 
-    def _prices(self, local: np.ndarray, tariffs: Tariffs) -> Prices:
+    def _prices(self, slot: int, tariffs: Tariffs) -> Prices:
+        """Where nobody saw an auction yet, the plan counts on the utility alone; but not in the next slot."""
         if self._strategy is None or self._owner.paused:
             return Prices(tariffs.retail, tariffs.feed_in)
-        spread = SPREAD_SHARE * (tariffs.retail - tariffs.feed_in)
+        local = self._outlook.expected(slot, tariffs.feed_in, tariffs.retail)
+        known = self._outlook.known(slot, len(local))
+        known[0] = True
+        spread = np.where(known, SPREAD_SHARE, 1.0) * (tariffs.retail - tariffs.feed_in)
         buy = np.minimum(local + tariffs.grid_fee + spread, tariffs.retail)
         return Prices(buy, np.maximum(local - spread, tariffs.feed_in))
 

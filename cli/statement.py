@@ -27,7 +27,17 @@ from contracts.units import from_base_units, wh_to_kwh
 from simulation.clock import slot_index, slot_start
 from simulation.errors import MicrogridError
 
-COLUMNS = ("booked_at", "energy_at", "what", "energy_kwh", "price_per_kwh", "amount", "balance", "transaction")
+COLUMNS = (
+    "booked_at",
+    "energy_at",
+    "what",
+    "energy_kwh",
+    "price_per_kwh",
+    "grid_fee",
+    "amount",
+    "balance",
+    "transaction",
+)
 TRIES = 5
 
 
@@ -106,6 +116,7 @@ def _row(line: Line, minutes: int, zone: ZoneInfo) -> tuple[str, ...]:
         line.what,
         f"{wh_to_kwh(line.energy_wh):.3f}" if line.energy_wh else "",
         "" if line.price is None else f"{from_base_units(line.price):.6f}",
+        f"{from_base_units(line.grid_fee):.6f}" if line.grid_fee else "",
         f"{from_base_units(line.amount):.6f}",
         f"{from_base_units(line.balance):.6f}",
         line.tx_hash,
@@ -116,7 +127,7 @@ def _write(target: str, statement: Statement, minutes: int, zone: ZoneInfo) -> N
     with _opened(target) as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
-        rows.writerow(("", "", "opening balance", "", "", "", f"{from_base_units(statement.opening):.6f}", ""))
+        rows.writerow(("", "", "opening balance", "", "", "", "", f"{from_base_units(statement.opening):.6f}", ""))
         rows.writerows(_row(line, minutes, zone) for line in statement.lines)
 
 
@@ -135,7 +146,7 @@ def _show(statement: Statement, title: str, currency: str, minutes: int, zone: Z
         table.add_column(
             name.replace("_", " "), justify="left" if name in ("booked_at", "energy_at", "what") else "right"
         )
-    table.add_row("", "", "opening balance", "", "", "", f"{from_base_units(statement.opening):.6f}")
+    table.add_row("", "", "opening balance", "", "", "", "", f"{from_base_units(statement.opening):.6f}")
     for line in statement.lines:
         table.add_row(*_row(line, minutes, zone)[:-1])
     console = table_console()

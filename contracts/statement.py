@@ -36,7 +36,9 @@ class Line:
     energy_wh: int
     """Bought (> 0) or sold (< 0) [Wh]"""
     price: int | None
-    """[base units/kWh]"""
+    """Without grid fee [base units/kWh]"""
+    grid_fee: int
+    """What a buyer paid on top of the price, fractions of a base unit included; it is in the amount [base units]"""
     amount: int
     """Into escrow (> 0) or out of it [base units]"""
     balance: int
@@ -98,9 +100,11 @@ def _line(event: MarketEvent, member: int, booked: int, amount: int, balance: in
     if event.name == "EnergyTransferred":
         trade = transfers([event])[0]
         energy_wh = trade.energy_wh if trade.buyer == member else -trade.energy_wh
-        return Line(booked, trade.slot, _trade(trade, member), energy_wh, trade.price, amount, balance, event.tx_hash)
+        fee = trade.cost - trade.proceeds if trade.buyer == member and trade.seller != UTILITY else 0
+        what = _trade(trade, member)
+        return Line(booked, trade.slot, what, energy_wh, trade.price, fee, amount, balance, event.tx_hash)
     slot: Any = event.values.get("slot")
-    return Line(booked, slot, WORDS.get(event.name, event.name), 0, None, amount, balance, event.tx_hash)
+    return Line(booked, slot, WORDS.get(event.name, event.name), 0, None, 0, amount, balance, event.tx_hash)
 
 
 def _trade(trade: EnergyTransfer, member: int) -> str:

@@ -21,7 +21,7 @@ SMALL = {
     "LIVE_MINUTES": 30,
     "BUILDINGS": 2,
     "ROUNDS": 1,
-    "VIRTUAL": (4,),
+    "VIRTUAL": (2,),
     "TURNS": 1,
     "MEMBERS": 100,
     "SLOTS": 2,

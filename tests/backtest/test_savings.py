@@ -42,6 +42,7 @@ def figures(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(savings, "Plan", lambda: quick)
         patch.setattr(learned, "FIRST_DAYS", ())
+        patch.setattr(learned, "EPOCH_DAYS", 40)
         savings.main(str(out), str(data), DAYS)
     found: dict[str, Any] = json.loads(out.read_text())
     return found

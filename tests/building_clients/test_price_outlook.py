@@ -62,7 +62,14 @@ def test_each_time_of_day_has_its_own_price_on_every_day() -> None:
     outlook = after(*[traded(0.10)] * 40)
     ahead = outlook.expected(4, np.full(100, FEED_IN), np.full(100, RETAIL))
     assert ahead[[1, 97]] == pytest.approx([0.10, 0.10], abs=1e-4)
-    assert np.delete(ahead, [1, 97]) == pytest.approx(np.full(98, MIDDLE))
+    assert np.delete(ahead, [0, 1, 97]) == pytest.approx(np.full(97, MIDDLE))
+    assert np.flatnonzero(outlook.known(4, 100)).tolist() == [1, 97]
+
+
+def test_the_next_slot_is_like_the_newest_while_none_was_seen_at_its_time_of_day() -> None:
+    outlook = after(traded(0.10))
+    assert expected(outlook, 6) == pytest.approx(0.10)
+    assert expected(PriceOutlook(96), 6) == pytest.approx(MIDDLE)
 
 
 def test_the_price_moves_with_the_tariffs() -> None:

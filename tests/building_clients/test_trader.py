@@ -78,12 +78,23 @@ def need_of(planner: Listening, flow: np.ndarray, battery: BatteryLimits | None 
 def test_plans_with_local_prices_a_little_worse_than_expected() -> None:
     """Expected 0.19 in the middle, fee 0.02, and 5 % of 0.22 to the worse: by hand."""
     planner = Listening()
-    trader(newsvendor, planner).decide(SLOT, forecast(-2, -1, 0), 0.5, replace(TARIFFS, grid_fee=0.02))
+    known = trader(newsvendor, planner, price=0.19)
+    known.decide(SLOT, forecast(-2, -1, 0), 0.5, replace(TARIFFS, grid_fee=0.02))
     ((flow, soc, prices),) = planner.asked
     assert (flow == -1).all()
     assert soc == 0.5
     assert prices.buy == pytest.approx(np.full(STEPS, 0.221))
     assert prices.sell == pytest.approx(np.full(STEPS, 0.179))
+
+
+def test_beyond_the_next_slot_a_newcomer_counts_on_the_utility_alone() -> None:
+    """So that it stores cheap local energy on its first day, for an evening of which it knows nothing yet."""
+    planner = Listening()
+    trader(newsvendor, planner).decide(SLOT, forecast(-2, -1, 0), 0.5, TARIFFS)
+    prices = planner.asked[0][2]
+    assert (prices.buy[0], prices.sell[0]) == pytest.approx((0.201, 0.179))
+    assert prices.buy[1:] == pytest.approx(TARIFFS.retail[1:])
+    assert prices.sell[1:] == pytest.approx(TARIFFS.feed_in[1:])
 
 
 @given(st.floats(0.08, 0.30), st.floats(0, 0.3))

@@ -33,9 +33,10 @@ class Neighbour:
 class MarketWorld:
     """One deployment; slot 100 is running."""
 
-    def __init__(self, rpc_url: str, members: int) -> None:
+    def __init__(self, rpc_url: str, members: int, market: MarketConfig | None = None) -> None:
         self.operator: LocalAccount = Account.create()
-        self.deployment = deploy(ChainConfig(rpc_url=rpc_url), MarketConfig(), 15, FIRST_SLOT, self.operator)
+        rules = market or MarketConfig()
+        self.deployment = deploy(ChainConfig(rpc_url=rpc_url), rules, 15, FIRST_SLOT, self.operator)
         self.ledger = Ledger(self.deployment, self.operator)
         self.members = [self._join(number) for number in range(1, members + 1)]
         self._salt = 0

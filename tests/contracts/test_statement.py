@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.orders import Side
+from contracts.settings import MarketConfig
 from contracts.statement import statement_of
 from tests.contracts.market_world import FIRST_SLOT, FUNDS, MarketWorld
 
@@ -50,6 +51,19 @@ def test_its_words_and_amounts_by_hand(world: MarketWorld) -> None:
     ]
     assert {line.slot for line in lines[1:]} == {S}
     assert [line.booked_slot for line in lines[1:]] == [S + 1, S + 1, S + 5]
+
+
+def test_a_buyer_sees_the_grid_fee_in_what_it_paid(chain: str) -> None:
+    """1 kWh at 0.15 with a fee of 0.02 per kWh."""
+    world = MarketWorld(chain, 2, MarketConfig(grid_fee_per_kwh=0.02))
+    seller, buyer = world.members
+    world.ledger.advance_to(S + 1)
+    world.ledger.submit_readings([world.reading(seller, 0, 1000), world.reading(buyer, 1000, 0)])
+    sells, buys = [world.order(seller, Side.SELL, 1000, 90_000)], [world.order(buyer, Side.BUY, 1000, 290_000)]
+    world.ledger.settle(S, 150_000, sells, buys, [(0, 0, 1000)])
+    for member, line in ((1, (0, 150_000)), (2, (20_000, -170_000))):
+        last = statement_of(world.ledger.events(), member, 0, 2**32).lines[-1]
+        assert (last.price, last.grid_fee, last.amount) == (150_000, *line)
 
 
 def test_energy_sold_ahead_is_held_back_and_released(world: MarketWorld) -> None:
