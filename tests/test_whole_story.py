@@ -181,6 +181,31 @@ def test_ledger_verifies_while_it_runs_and_afterwards(chain_after: str, home: Pa
     assert 0 < live["events"] < after["events"]
 
 
+def test_a_statement_adds_up_to_the_contracts_money(chain_after: str, home: Path) -> None:
+    """Line by line as CSV, read by pandas; what it ends with is asked of the contract."""
+    from web3 import Web3
+
+    deployment = json.loads((home / "state" / "operator" / "deployment.json").read_text())
+    abi = json.loads((ROOT / "contracts" / "artifacts" / "SmartMicrogrid.json").read_text())["abi"]
+    contract = Web3(Web3.HTTPProvider(chain_after)).eth.contract(deployment["contract"], abi=abi)
+    paths = ("--home", home / "state", "--scenario", home / "state" / "scenario.toml")
+    for number in (1, 4):
+        ask = command("statement", "--building", f"B{number}", *paths, "--csv", home / "statement.csv")
+        done = subprocess.run(ask, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr[-2000:]
+        rows = pd.read_csv(home / "statement.csv", dtype={"amount": str, "balance": str}, keep_default_na=False)
+        amounts = [_base_units(text) for text in rows["amount"][1:]]
+        balances = [_base_units(text) for text in rows["balance"]]
+        assert [before + amount for before, amount in zip(balances, amounts, strict=False)] == balances[1:]
+        assert balances[-1] == contract.functions.escrowOf(number).call()
+        assert rows["what"].str.contains("in the auction|the utility").any()
+        assert f"{balances[-1] / 1e6:.6f}" in done.stdout
+
+
+def _base_units(text: str) -> int:
+    return round(float(text) * 1e6)
+
+
 def _proceeds(event: Any, utility: int) -> int:
     """What the seller is credited, as the contract's interface defines it."""
     return int(event["cost"] if event["seller"] == utility else event["energyWh"] * event["pricePerKwh"] // 1000)

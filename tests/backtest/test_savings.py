@@ -60,7 +60,8 @@ def by_pandas(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_without_batteries_and_trade_everybody_pays_the_tariffs(data: Path, figures: dict[str, Any]) -> None:
     load, solar = by_pandas(data)
     net = load - solar
-    prices = {"flat": RETAIL, "time_of_use": pd.Series(np.where(np.arange(DAYS * 24) % 24 >= 16, 0.50, 0.20))}
+    hour = pd.Series(np.arange(DAYS * 24) % 24)
+    prices = {"flat": hour * 0 + RETAIL, "time_of_use": (hour >= 16) * 0.30 + 0.20}
     for tariff, retail in prices.items():
         paid = net.clip(lower=0).mul(retail, axis=0) + net.clip(upper=0) * FEED_IN
         assert figures[tariff]["cost_no_battery_no_trade"] == pytest.approx(paid.sum().sum(), abs=0.05)
