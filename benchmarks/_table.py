@@ -40,6 +40,21 @@ def show(title: str, rows: list[Row], json_file: str | None) -> None:
     show_figures(title, rows, json_file, {})
 
 
+def _print(name: str, value: object) -> None:
+    """What lies deeper than two levels is in the JSON alone."""
+    if not _is_deep(value):
+        print(f"{name}: {value}")
+        return
+    assert isinstance(value, dict)
+    for key, one in value.items():
+        if not _is_deep(one):
+            print(f"{name}.{key}: {one}")
+
+
+def _is_deep(value: object) -> bool:
+    return isinstance(value, dict) and any(isinstance(one, dict) for one in value.values())
+
+
 def show_figures(title: str, rows: Sequence[Row], json_file: str | None, figures: Row) -> None:
     """The same with single figures, which stand beside the title in the JSON and under the table."""
     text = json.dumps({"benchmark": title, **figures, "rows": rows}, indent=1)
@@ -53,6 +68,6 @@ def show_figures(title: str, rows: Sequence[Row], json_file: str | None, figures
         table.add_row(*[str(value) for value in row.values()])
     table_console().print(table)
     for name, value in figures.items():
-        print(f"{name}: {value}")
+        _print(name, value)
     if json_file is not None:
         Path(json_file).write_text(text + "\n", encoding="utf-8")

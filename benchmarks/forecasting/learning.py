@@ -75,7 +75,8 @@ def federated(
         updates = [job.result() for job in jobs]
         if attack is not None:
             culprit = [source.home for source in sources].index(attack.home)
-            updates[culprit] = [array * np.float32(attack.factor) for array in updates[culprit]]
+            with np.errstate(over="ignore"):  # beyond the largest number, an update is dropped as not finite
+                updates[culprit] = [array * np.float32(attack.factor) for array in updates[culprit]]
         weights = server.step(weights, _average(weights, updates, sources, plan, server_round))
         step()
     return weights
