@@ -285,10 +285,15 @@ def test_with_the_greedy_planner_the_battery_is_left_to_itself(build: Build) -> 
 
 
 def test_the_reserve_of_the_owner_is_left_in_the_battery(build: Build) -> None:
-    """Half full, with a reserve of 0.6: the house buys all that it needs. Without one the battery gives some."""
+    """Half full, with a reserve of 0.6: the house buys all that it needs. Without one the battery gives some.
+
+    Energy was as dear as the utility's all day, so that there is no other reason to fill the battery.
+    """
     bought = []
     for reserve in (0.6, 0.0):
         stand = build(battery_kwh=10.0, reserve_soc=reserve, strategy="truthful")
+        for slot in range(stand.slot - 95, stand.slot + 1):
+            stand.report(slot, price=RETAIL)
         stand.quantiles = (-2.0, -2.0, -2.0)
         stand.at(LATE)
         bought.append(sum(bid.energy_wh for _, bid in stand.bids))
