@@ -65,7 +65,7 @@ class Auctions:
         wants = self._limits is not None and config.trading.planner == "optimal"
         self._steers = wants and building.follow(self._control)
         self._planner = self._choose_planner(config)
-        efficiency = self._limits.round_trip_efficiency**0.5 if self._steers and self._limits else None
+        efficiency = self._limits.one_way_efficiency if self._steers and self._limits else None
         self._results = AuctionResults(member, clock, market, hub, self._outlook, self._control, efficiency)
         slot = clock.slot_at(clock.now())
         self._next = slot + 1

@@ -105,7 +105,7 @@ class BatteryProgram:
     def _matrix(self) -> np.ndarray:
         """First the power balance of each step, then the battery's; shape (2 steps, 7 steps)"""
         n, one = self._steps, np.eye(self._steps)
-        efficiency = math.sqrt(self._limits.round_trip_efficiency)
+        efficiency = self._limits.one_way_efficiency
         none = np.zeros((n, n))
         change = one - self._kept * np.eye(n, k=-1)
         balance = [-one, one, one, -one, none, one, -one]

@@ -81,7 +81,7 @@ class OptimalPlanner:
         if len(net_flow_kw) != self._steps:
             raise PlanError(f"the forecast has {len(net_flow_kw)} steps; the plan needs {self._steps}")
         capacity = self._limits.capacity_kwh
-        end_value = END_SHARE * self._limits.round_trip_efficiency**0.5 * float(prices.buy.mean())
+        end_value = END_SHARE * self._limits.one_way_efficiency * float(prices.buy.mean())
         try:
             best = self._program.solve(net_flow_kw, known * capacity, prices.buy, prices.sell, end_value)
         except ArithmeticError as error:
@@ -103,7 +103,7 @@ class GreedyPlanner:
         """What the battery will do if the flows come as expected."""
         battery = Battery(self._limits, _check(net_flow_kw, soc, prices))
         steps = np.array(battery.follow(net_flow_kw.tolist(), self._hours))
-        value = self._limits.round_trip_efficiency**0.5 * float(prices.buy.min())
+        value = self._limits.one_way_efficiency * float(prices.buy.min())
         return BatteryPlan(steps[:, 0] - net_flow_kw, steps[:, 0], steps[:, 1], value)
 
 

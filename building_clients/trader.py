@@ -58,7 +58,7 @@ class Trader:
 
     def rule(self, plan: BatteryPlan, tariffs: Tariffs) -> ControlRule:
         """How the battery acts on what comes in the slot."""
-        efficiency = self._battery.round_trip_efficiency**0.5 if self._battery else 1.0
+        efficiency = self._battery.one_way_efficiency if self._battery else 1.0
         feed_in, retail = float(tariffs.feed_in[0]), float(tariffs.retail[0])
         return ControlRule(plan.stored_value, efficiency, feed_in, retail)
 
@@ -77,7 +77,7 @@ class Trader:
         feed_in, retail = float(tariffs.feed_in[0]), float(tariffs.retail[0])
         short, surplus, gives, takes = retail, feed_in, False, False
         if self._battery is not None:
-            efficiency = self._battery.round_trip_efficiency**0.5
+            efficiency = self._battery.one_way_efficiency
             gives, takes = self._room(net_flow_kw, float(plan.soc[0]))
             short = min(retail, max(feed_in, plan.stored_value / efficiency)) if gives else retail
             surplus = min(max(feed_in, plan.stored_value * efficiency), short) if takes else feed_in

@@ -35,6 +35,11 @@ class BatteryLimits:
     max_soc: float = 1.0
     """Not charged above this [1]"""
 
+    @property
+    def one_way_efficiency(self) -> float:
+        """Share that survives one way [1]"""
+        return math.sqrt(self.round_trip_efficiency)
+
 
 class Battery:
     """State of charge under set-points; what does not fit is refused, not lost.
@@ -45,7 +50,7 @@ class Battery:
 
     def __init__(self, limits: BatteryLimits, soc: float) -> None:
         self.limits = limits
-        self.one_way_efficiency = math.sqrt(limits.round_trip_efficiency)
+        self.one_way_efficiency = limits.one_way_efficiency
         """Share that survives one way [1]"""
         self.soc = soc
         """State of charge [1]"""

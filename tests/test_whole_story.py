@@ -153,13 +153,17 @@ def chain_after(summary: dict[str, Any], home: Path) -> Iterator[str]:
         node.wait(30)
 
 
-def test_replayed_chain_agrees_with_the_hub(chain_after: str, home: Path) -> None:
+def contract_on(chain: str, home: Path) -> Any:
+    """The home's market through web3 alone, past all code of ours."""
     from web3 import Web3
 
     deployment = json.loads((home / "state" / "operator" / "deployment.json").read_text())
     abi = json.loads((ROOT / "contracts" / "artifacts" / "SmartMicrogrid.json").read_text())["abi"]
-    web3 = Web3(Web3.HTTPProvider(chain_after))
-    contract = web3.eth.contract(deployment["contract"], abi=abi)
+    return Web3(Web3.HTTPProvider(chain)).eth.contract(deployment["contract"], abi=abi)
+
+
+def test_replayed_chain_agrees_with_the_hub(chain_after: str, home: Path) -> None:
+    contract = contract_on(chain_after, home)
     events = [event["args"] for event in contract.events.EnergyTransferred().get_logs(from_block=0)]
     on_chain = sorted(
         (e["slot"], e["seller"], e["buyer"], e["energyWh"], e["cost"], _proceeds(e, utility=0)) for e in events
@@ -183,11 +187,7 @@ def test_ledger_verifies_while_it_runs_and_afterwards(chain_after: str, home: Pa
 
 def test_a_statement_adds_up_to_the_contracts_money(chain_after: str, home: Path) -> None:
     """Line by line as CSV, read by pandas; what it ends with is asked of the contract."""
-    from web3 import Web3
-
-    deployment = json.loads((home / "state" / "operator" / "deployment.json").read_text())
-    abi = json.loads((ROOT / "contracts" / "artifacts" / "SmartMicrogrid.json").read_text())["abi"]
-    contract = Web3(Web3.HTTPProvider(chain_after)).eth.contract(deployment["contract"], abi=abi)
+    contract = contract_on(chain_after, home)
     paths = ("--home", home / "state", "--scenario", home / "state" / "scenario.toml")
     for number in (1, 4):
         ask = command("statement", "--building", f"B{number}", *paths, "--csv", home / "statement.csv")

@@ -22,7 +22,7 @@ BATTERY = BatteryLimits(capacity_kwh=6.4, charge_kw=3.2, discharge_kw=3.2, round
 NO_SOLAR, WITH_BATTERY = 3, 2
 """Every third home has no solar, every second one a battery [1]"""
 TARIFF_FILE, TIME, TARIFF = "tariff_carbon.csv", "interval_start_local", "price_usd_kwh"
-SECONDS_PER_HOUR, HOURS_PER_DAY = 3600, 24
+SECONDS_PER_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,12 @@ def time_of_use(folder: Path, zone: str, homes: Homes) -> np.ndarray | None:
     if TARIFF not in table or TIME not in table:
         raise EvaluationError(f"{path}: needs the columns {TIME} and {TARIFF}; it has {', '.join(table.columns)}")
     begin = pd.DatetimeIndex(pd.to_datetime(table[TIME])).tz_localize(zone).as_unit("s").asi8
-    slots, length = homes.learners[0].series.slots, round(homes.hours * SECONDS_PER_HOUR)
-    starts = (slots.first_slot + np.arange(len(slots))) * length
+    slots = homes.learners[0].series.slots
+    starts = (slots.first_slot + np.arange(len(slots))) * (SECONDS_PER_DAY // slots.per_day)
     rows = np.searchsorted(begin, starts, side="right") - 1
     if rows[0] < 0 or starts[-1] >= begin[-1] + np.diff(begin).max(initial=0):
-        days = (len(slots) * homes.hours) / HOURS_PER_DAY
-        raise EvaluationError(f"{path}: does not hold for all of the {days:.0f} days that the homes have in common")
+        days = f"{slots.days:.0f} days"
+        raise EvaluationError(f"{path}: does not hold for all of the {days} that the homes have in common")
     prices = table[TARIFF].to_numpy(float)[rows]
     if not (np.isfinite(prices) & (prices > FEED_IN)).all():
         raise EvaluationError(f"{path}: {TARIFF} must be a price above {FEED_IN} in each slot of the homes")

@@ -90,12 +90,12 @@ def _end_with_parent() -> None:
 
 
 def _ask(home: str, question: Callable[..., Answer], *arguments: object) -> Answer:
-    return question(_series_of(Source(home, np.empty(0, int))), *arguments)
+    return question(_series_of(home), *arguments)
 
 
 def _train(sources: tuple[Source, ...], weights: Weights, recipe: Recipe) -> Weights:
     trainer = _trainer(_slots[sources[0].home].per_day, recipe.dropout)
-    parts = [(_series_of(source), source.ends) for source in sources]
+    parts = [(_series_of(source.home, source.start), source.ends) for source in sources]
     return trainer.train(weights, parts, recipe.steps, recipe.batch_size, recipe.learning_rate, recipe.seed)[0]
 
 
@@ -106,9 +106,8 @@ def _trainer(horizon: int, dropout: float) -> Trainer:
     return Trainer(horizon, dropout)
 
 
-def _series_of(source: Source) -> Series:
-    key = source.home, source.start
-    if key not in _series:
-        slots = _slots[source.home]
-        _series[key] = Series(slots.part(source.start, len(slots)))
-    return _series[key]
+def _series_of(home: str, start: int = 0) -> Series:
+    if (home, start) not in _series:
+        slots = _slots[home]
+        _series[home, start] = Series(slots.part(start, len(slots)))
+    return _series[home, start]
